@@ -1,0 +1,1 @@
+"""State becomes the control plane's HTTP API."""

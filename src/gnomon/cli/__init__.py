@@ -1,0 +1,1 @@
+"""Commands become calls; one file per noun."""

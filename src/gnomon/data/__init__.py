@@ -1,0 +1,1 @@
+"""Sources become snapshots: reading, schema, checks. Splitting rows for training belongs in ``training/``."""

@@ -1,0 +1,1 @@
+"""A candidate becomes a verdict: metrics, gates and reports, measured on the packed artifact."""

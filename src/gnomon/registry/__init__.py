@@ -1,0 +1,1 @@
+"""A passed candidate becomes an artifact: packing, versions, and loading one by name."""

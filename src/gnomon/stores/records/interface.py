@@ -1,0 +1,243 @@
+"""The record store. One writer: the operator process. Times are aware datetimes in UTC; JSON columns hold plain JSON values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from gnomon.resources.identity import Digest, ResourceKey, Revision
+from gnomon.resources.status import Status
+
+RunState = Literal["running", "passed", "refused", "failed", "superseded"]
+"""``passed``: registered. ``refused``: a gate said no. ``failed``: nothing could be judged.
+
+``superseded``: cancelled for a newer commit.
+"""
+StepState = Literal["running", "done", "cached", "failed", "killed", "timed-out", "cancelled"]
+
+
+@dataclass(frozen=True)
+class ResourceRecord:
+    """The last good declaration of a resource, and what is observed of it. ``declaration`` is its whole document."""
+
+    key: ResourceKey
+    declaration: Mapping[str, Any]
+    spec_digest: str
+    generation: int
+    path: str
+    line: int
+    blob: str
+    revision: Revision
+    status: Status
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """Something that happened, for people. Equal ones (key, reason, message) within an hour fold into ``count``."""
+
+    id: int
+    type: Literal["Normal", "Warning"]
+    key: ResourceKey
+    reason: str
+    message: str
+    revision: Revision | None
+    run: str | None
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One attempt to make a version of a model."""
+
+    id: str
+    model: ResourceKey
+    fingerprint: str
+    revision: Revision
+    snapshot: Digest
+    state: RunState
+    reason: str
+    message: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    artifact: Digest | None = None
+    version: int | None = None
+    champion: Digest | None = None
+    report: Digest | None = None
+    """Object digest of the report as JSON."""
+    report_page: Digest | None = None
+    """Object digest of the report as HTML."""
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    """Winner, metrics, gates and candidates, short enough for lists."""
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One attempt at one step of a run. ``ended_at`` with state ``done`` is the only proof that a result exists.
+
+    ``process`` tells a dead attempt from a live one: boot id, pid and start time of the driver that journals it.
+    """
+
+    run: str
+    name: str
+    attempt: int
+    key: str
+    state: StepState
+    process: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    result: Mapping[str, Any] | None = None
+    """Names of the results and where they are kept, as ``pipeline.values`` encodes them."""
+    error: str = ""
+    log: Digest | None = None
+    cpu_s: float = 0.0
+    peak_rss_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    """A registered version of a model. Numbers start at 1 and are never given twice; a digest is registered once per model."""
+
+    model: ResourceKey
+    version: int
+    digest: Digest
+    run: str
+    created_at: datetime
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SnapshotRecord:
+    """A snapshot of a dataset at a commit; ``digest`` is the object digest of its manifest."""
+
+    dataset: ResourceKey
+    digest: Digest
+    revision: Revision
+    rows: int
+    size_bytes: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ReleaseMark:
+    """The high-water mark of a service: what history alone cannot tell after a force-push."""
+
+    service: ResourceKey
+    sequence: int
+    withdrawn: tuple[Digest, ...] = ()
+
+
+class Journal(Protocol):
+    """What the pipeline writes and reads: cached results, and the start and end of each step."""
+
+    def cached_result(self, key: str) -> Mapping[str, Any] | None:
+        """Return the result kept for a step key."""
+        ...
+
+    def step_started(self, step: StepRecord) -> None:
+        """Journal the start of an attempt (state ``running``)."""
+        ...
+
+    def step_ended(self, step: StepRecord) -> None:
+        """Journal the end of an attempt and, for state ``done``, keep its result under its key; one transaction."""
+        ...
+
+    def steps(self, run: str) -> Sequence[StepRecord]:
+        """Return the steps of a run in the order in which they started, the last attempt of each."""
+        ...
+
+
+class Records(Journal, Protocol):
+    """Everything else. Each call is one transaction and durable when it returns. Safe to call from several threads."""
+
+    def put_resource(self, record: ResourceRecord) -> None:
+        """Insert or replace a resource."""
+        ...
+
+    def delete_resource(self, key: ResourceKey) -> None:
+        """Forget a resource; its events, runs and versions stay."""
+        ...
+
+    def resource(self, key: ResourceKey) -> ResourceRecord | None:
+        """Return one resource."""
+        ...
+
+    def resources(self, kind: str | None = None) -> Sequence[ResourceRecord]:
+        """Return the resources (of a kind), sorted by key."""
+        ...
+
+    def put_status(self, key: ResourceKey, status: Status) -> None:
+        """Replace the status of a resource that is recorded; harmless where it is not."""
+        ...
+
+    def add_event(
+        self,
+        event_type: Literal["Normal", "Warning"],
+        key: ResourceKey,
+        reason: str,
+        message: str,
+        at: datetime,
+        revision: Revision | None = None,
+        run: str | None = None,
+    ) -> None:
+        """Add an event, or count an equal one of the last hour once more."""
+        ...
+
+    def events(self, *, key: ResourceKey | None = None, after: int = 0, limit: int = 200) -> Sequence[EventRecord]:
+        """Return the newest ``limit`` events with an id above ``after``, oldest first."""
+        ...
+
+    def put_run(self, run: RunRecord) -> None:
+        """Insert or replace a run."""
+        ...
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """Return one run."""
+        ...
+
+    def runs(self, *, model: ResourceKey | None = None, state: RunState | None = None, limit: int = 200) -> Sequence[RunRecord]:
+        """Return the newest runs, newest first."""
+        ...
+
+    def register_version(
+        self, model: ResourceKey, digest: Digest, run: str, at: datetime, metrics: Mapping[str, float]
+    ) -> VersionRecord:
+        """Give the next number to a digest, or return the version that this digest has already."""
+        ...
+
+    def versions(self, model: ResourceKey) -> Sequence[VersionRecord]:
+        """Return the versions of a model, newest first."""
+        ...
+
+    def version_of(self, digest: Digest) -> VersionRecord | None:
+        """Return the (newest) version that has this digest."""
+        ...
+
+    def put_snapshot(self, snapshot: SnapshotRecord) -> None:
+        """Insert a snapshot; the same dataset, digest and revision again is harmless."""
+        ...
+
+    def snapshots(self, dataset: ResourceKey, limit: int = 50) -> Sequence[SnapshotRecord]:
+        """Return the snapshots of a dataset, newest first."""
+        ...
+
+    def put_release_mark(self, mark: ReleaseMark) -> None:
+        """Insert or replace the mark of a service."""
+        ...
+
+    def release_mark(self, service: ResourceKey) -> ReleaseMark | None:
+        """Return the mark of a service."""
+        ...
+
+    def put_setting(self, name: str, value: Any) -> None:
+        """Keep one named JSON value, such as the last applied commit."""
+        ...
+
+    def setting(self, name: str) -> Any:
+        """Return a named value, or None."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database."""
+        ...

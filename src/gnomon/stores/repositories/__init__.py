@@ -1,0 +1,1 @@
+"""Git remotes, read through a bare mirror and written by compare-and-swap pushes. No work tree, no hooks, no filters."""

@@ -1,0 +1,4 @@
+"""A dataset becomes candidates: features, algorithms, search, and one ONNX graph each.
+
+Judging them belongs in ``evaluation/``.
+"""
