@@ -41,14 +41,23 @@ class FromStore:
     codec: str
 
 
+Argument = FromStep | FromStore | tuple["Argument", ...]
+"""One argument: a result, a kept value, or a list of them."""
+
+
 @dataclass(frozen=True)
 class Step:
-    """One call of a function. Arguments are ``params`` (JSON values) and ``inputs`` (results of steps, kept values)."""
+    """One call of a function with keyword arguments from ``params``, ``inputs`` and ``settings``.
+
+    ``params`` are JSON values and ``inputs`` results of steps or kept values: both make the key of the step. ``settings``
+    are JSON values that do not change the result, such as where a store lies: they do not.
+    """
 
     name: str
     function: FunctionRef
     params: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Mapping[str, FromStep | FromStore] = field(default_factory=dict)
+    inputs: Mapping[str, Argument] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     timeout: timedelta | None = None
     memory_bytes: int | None = None
@@ -56,6 +65,6 @@ class Step:
 
 @dataclass(frozen=True)
 class Dag:
-    """Steps by name. Raises nothing: ``pipeline.driver`` refuses cycles and unknown names before the first step."""
+    """Steps in any order. ``pipeline.driver`` refuses doubled names, unknown names and cycles before the first step."""
 
     steps: tuple[Step, ...]
