@@ -1,0 +1,90 @@
+"""A model becomes a session, and a session answers: the one place that knows ONNX Runtime's options and errors."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from gnomon.errors import ArtifactError
+from gnomon.inference.signature import Signature
+
+_NOWHERE = "/dev/null"
+"""Where files that a model refers to would be looked for: no file can lie below a device."""
+
+
+def make_session(model: bytes | Path) -> ort.InferenceSession:
+    """Return a session for one thread: no thread pool, no spinning, CPU only, nothing read besides ``model``.
+
+    Raises:
+        ArtifactError: ONNX Runtime cannot load the model.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
+    content = _content(model)
+    try:
+        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise ArtifactError(
+            f"ONNX Runtime {ort.__version__} cannot load the model: {_first_line(error)}", "export the model anew"
+        ) from error
+
+
+def _content(model: bytes | Path) -> bytes:
+    if isinstance(model, bytes):
+        return model
+    try:
+        return model.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{model} cannot be read: {error.strerror}", "name a file that holds an ONNX model") from error
+
+
+class Predictor:
+    """Answers with one model.
+
+    Args:
+        model: The ONNX model, as bytes or as a file.
+        signature: What the model takes and gives.
+
+    Raises:
+        ArtifactError: The model cannot be loaded, or its inputs and outputs are not those of the signature.
+    """
+
+    def __init__(self, model: bytes | Path, signature: Signature) -> None:
+        session = make_session(model)
+        self.signature = signature
+        self._names = [output.name for output in signature.outputs]
+        inputs = {node.name for node in session.get_inputs()}
+        outputs = {node.name for node in session.get_outputs()}
+        wanted = {column.matrix for column in signature.inputs}
+        if inputs != wanted or not outputs.issuperset(self._names):
+            raise ArtifactError(
+                f"the model takes {sorted(inputs)} and gives {sorted(outputs)}, "
+                f"the signature says {sorted(wanted)} and {self._names}",
+                "pack a model together with its own signature",
+            )
+        self._run = session.run
+
+    def predict(self, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return the outputs by name, in the order of the signature, each with one row for each row of ``feed``.
+
+        Raises:
+            ArtifactError: ONNX Runtime failed on these rows.
+        """
+        try:
+            answers = self._run(self._names, feed)
+        except Exception as error:
+            raise ArtifactError(
+                f"the model failed on these rows: {_first_line(error)}", "check the model on these rows where it was trained"
+            ) from error
+        return dict(zip(self._names, map(np.asarray, answers), strict=True))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:300]
