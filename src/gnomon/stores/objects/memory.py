@@ -1,0 +1,7 @@
+"""Objects in memory, for tests."""
+
+from gnomon.stores.content_memory import ContentMemory
+
+
+class MemoryObjectStore(ContentMemory):
+    """The twin of the real store."""
