@@ -1,0 +1,109 @@
+"""Records become the JSON documents of the API: lowerCamelCase keys, times in ISO 8601 UTC."""
+
+from datetime import datetime
+from typing import Any
+
+from gnomon.resources.status import Status
+from gnomon.stores.records.interface import EventRecord, ResourceRecord, RunRecord, StepRecord, VersionRecord
+
+
+def resource_json(record: ResourceRecord) -> dict[str, Any]:
+    """Return a resource as its declaration with ``status``, as ``kubectl get -o json`` does."""
+    return {
+        **record.declaration,
+        "status": status_json(record.status),
+        "provenance": {"path": record.path, "line": record.line, "revision": record.revision, "generation": record.generation},
+    }
+
+
+def status_json(status: Status) -> dict[str, Any]:
+    """Return a status with its conditions."""
+    return {
+        "observedGeneration": status.observed_generation,
+        "observedRevision": status.observed_revision,
+        "conditions": [
+            {
+                "type": condition.type,
+                "status": condition.status,
+                "reason": condition.reason,
+                "message": condition.message,
+                "lastTransitionTime": time_json(condition.last_transition_time),
+                "observedGeneration": condition.observed_generation,
+            }
+            for condition in status.conditions
+        ],
+        **status.details,
+    }
+
+
+def event_json(event: EventRecord) -> dict[str, Any]:
+    """Return an event."""
+    return {
+        "id": event.id,
+        "type": event.type,
+        "kind": event.key.kind,
+        "namespace": event.key.namespace,
+        "name": event.key.name,
+        "reason": event.reason,
+        "message": event.message,
+        "revision": event.revision,
+        "run": event.run,
+        "count": event.count,
+        "firstSeen": time_json(event.first_seen),
+        "lastSeen": time_json(event.last_seen),
+    }
+
+
+def run_json(run: RunRecord, progress: str | None) -> dict[str, Any]:
+    """Return a run; ``progress`` is set while this operator carries it out."""
+    return {
+        "id": run.id,
+        "model": run.model.name,
+        "namespace": run.model.namespace,
+        "state": run.state,
+        "reason": run.reason,
+        "message": run.message,
+        "progress": progress,
+        "version": run.version,
+        "artifact": run.artifact,
+        "champion": run.champion,
+        "revision": run.revision,
+        "snapshot": run.snapshot,
+        "fingerprint": run.fingerprint,
+        "startedAt": time_json(run.started_at),
+        "endedAt": time_json(run.ended_at) if run.ended_at is not None else None,
+        "summary": dict(run.summary),
+    }
+
+
+def step_json(step: StepRecord) -> dict[str, Any]:
+    """Return a step of a run."""
+    return {
+        "name": step.name,
+        "attempt": step.attempt,
+        "state": step.state,
+        "key": step.key,
+        "startedAt": time_json(step.started_at),
+        "endedAt": time_json(step.ended_at) if step.ended_at is not None else None,
+        "error": step.error,
+        "cpuSeconds": round(step.cpu_s, 3),
+        "peakMemoryBytes": step.peak_rss_bytes,
+    }
+
+
+def version_json(version: VersionRecord) -> dict[str, Any]:
+    """Return a version of a model."""
+    return {
+        "model": version.model.name,
+        "namespace": version.model.namespace,
+        "version": version.version,
+        "digest": version.digest,
+        "run": version.run,
+        "createdAt": time_json(version.created_at),
+        "metrics": dict(version.metrics),
+    }
+
+
+def time_json(at: datetime) -> str:
+    """Return a time as ISO 8601 in UTC, with a Z."""
+    return at.isoformat().replace("+00:00", "Z")

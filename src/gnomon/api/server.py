@@ -1,0 +1,52 @@
+"""The API's server: a thread beside the loop, on a socket that is bound before anything else starts."""
+
+import socket
+import threading
+
+import uvicorn
+
+from gnomon.api.app import ControlPlane, make_app
+from gnomon.errors import ConflictError, UsageError
+
+
+def bind(listen: str) -> socket.socket:
+    """Return a bound socket for ``HOST:PORT``.
+
+    Raises:
+        UsageError: ``listen`` is not an address.
+        ConflictError: The port is taken.
+    """
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(f"{listen!r} is not an address", "write it as HOST:PORT, such as 127.0.0.1:8080")
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host.strip("[]"), int(port)))
+    except OSError as error:
+        bound.close()
+        raise ConflictError(f"cannot listen on {listen}: {error.strerror}", "give another address with --listen") from error
+    return bound
+
+
+class ApiServer:
+    """Answers until ``stop``."""
+
+    def __init__(self, plane: ControlPlane, bound: socket.socket) -> None:
+        config = uvicorn.Config(make_app(plane), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+        self._server = uvicorn.Server(config)
+        self._bound = bound
+        self._thread = threading.Thread(target=self._run, name="api", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the requests under way and stop."""
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+        self._bound.close()
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._bound])

@@ -1,0 +1,155 @@
+"""Actions become effects. Each may be done twice, or be cut off anywhere, without harm."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gnomon.operator.actions import Action, Apply, CancelRun, Prune, SetRoutes, StartRun, TakeSnapshot, WriteRelease
+from gnomon.operator.events import EventLog
+from gnomon.operator.gateway import GatewayControl
+from gnomon.operator.jobs import IntakeJobs, RunJobs
+from gnomon.operator.state import Blocked, Desired
+from gnomon.operator.writeback import ReleaseRequest, ReleaseWriter, WriteOutcome
+from gnomon.resources.compile import declaration_json
+from gnomon.resources.dataset import Dataset
+from gnomon.resources.identity import ResourceKey
+from gnomon.resources.model import Model
+from gnomon.resources.status import Status
+from gnomon.stores.records.interface import Records, ResourceRecord, RunRecord
+from gnomon.stores.repositories.interface import Identity, TreeEntry
+
+_LOG = logging.getLogger(__name__)
+_WRITE_DEADLINE = timedelta(seconds=30)
+_BLOCKED_AT_LEAST = timedelta(seconds=5)
+_BLOCKED_AT_MOST = timedelta(minutes=5)
+
+
+@dataclass
+class Executor:
+    """Does what a plan says."""
+
+    records: Records
+    gateway: GatewayControl
+    intakes: IntakeJobs
+    runs: RunJobs
+    writer: Callable[[Identity], ReleaseWriter]
+    clock: Callable[[], datetime]
+    blocked: dict[ResourceKey, Blocked] = field(default_factory=dict)
+    _attempts: dict[ResourceKey, int] = field(default_factory=dict, init=False)
+
+    def act(self, actions: Sequence[Action], desired: Desired, tree: tuple[TreeEntry, ...]) -> bool:
+        """Do the actions in order; return whether a release was written, so that Git is worth asking at once."""
+        events = EventLog(self.records)
+        for action in actions:
+            match action:
+                case Apply():
+                    self._apply(action, events)
+                case Prune(key=key):
+                    self.records.delete_resource(key)
+                    events.normal(key, "Pruned", "it left the repository", self.clock(), desired.revision)
+                case TakeSnapshot(key=key, spec_digest=spec_digest, fingerprint=fingerprint):
+                    dataset = desired.compiled.declared[key].resource
+                    if isinstance(dataset, Dataset):
+                        self.intakes.start(dataset, spec_digest, fingerprint, desired.revision, tree)
+                case StartRun():
+                    self._start_run(action, desired)
+                case CancelRun(run=run, why=why):
+                    self.runs.cancel(run, why)
+                    events.normal(action.key, "RunCancelled", f"run {run}: {why}", self.clock(), desired.revision, run)
+                case SetRoutes(routes=routes, why=why):
+                    self.gateway.write(routes)
+                    _LOG.info("routes_written", extra={"why": why})
+                case WriteRelease():
+                    pass
+        return self._write([action for action in actions if isinstance(action, WriteRelease)], desired, events)
+
+    def _apply(self, action: Apply, events: EventLog) -> None:
+        declared = action.declared
+        record = self.records.resource(action.key)
+        generation = record.generation if record is not None else 0
+        self.records.put_resource(
+            ResourceRecord(
+                key=action.key,
+                declaration=declaration_json(declared.resource),
+                spec_digest=declared.spec_digest,
+                generation=generation if action.change == "moved" else generation + 1,
+                path=declared.path,
+                line=declared.line,
+                blob=declared.blob,
+                revision=action.revision,
+                status=record.status if record is not None else Status(),
+            )
+        )
+        if action.change != "moved":
+            word = "Created" if action.change == "create" else "Updated"
+            events.normal(action.key, word, f"declared in {declared.path}", self.clock(), action.revision)
+
+    def _start_run(self, action: StartRun, desired: Desired) -> None:
+        model = desired.compiled.declared[action.key].resource
+        if not isinstance(model, Model):
+            return
+        dataset = desired.compiled.declared[ResourceKey("Dataset", model.metadata.namespace, model.spec.dataset)].resource
+        if isinstance(dataset, Dataset):
+            self.runs.start(action, model, dataset, desired.revision)
+
+    def _write(self, writes: Sequence[WriteRelease], desired: Desired, events: EventLog) -> bool:
+        """Write all releases that are due in one push."""
+        requests = {write.key: request for write in writes if (request := self._request(write)) is not None}
+        if not requests:
+            return False
+        author = desired.project.write_back.author
+        writer = self.writer(Identity(author.name, author.email))
+        outcomes = writer.write(tuple(requests.values()), _WRITE_DEADLINE)
+        for (key, request), outcome in zip(requests.items(), outcomes, strict=True):
+            self._told(key, request, outcome, events)
+        return any(outcome.state == "landed" for outcome in outcomes)
+
+    def _told(self, key: ResourceKey, request: ReleaseRequest, outcome: WriteOutcome, events: EventLog) -> None:
+        now = self.clock()
+        if outcome.state in {"landed", "present", "withdrawn"}:
+            self.blocked.pop(key, None)
+            self._attempts.pop(key, None)
+            if outcome.state == "landed":
+                message = f"v{request.version} of {request.model} is pinned by {(outcome.revision or '')[:10]}"
+                events.normal(key, "Released", message, now, outcome.revision, request.run)
+            return
+        attempts = self._attempts.get(key, 0)
+        self._attempts[key] = attempts + 1
+        until = now + min(_BLOCKED_AT_MOST, _BLOCKED_AT_LEAST * 2**attempts)
+        self.blocked[key] = Blocked(request.digest, outcome.message, until)
+        events.warning(key, "WriteBackBlocked", outcome.message, now, None, request.run)
+
+    def _request(self, write: WriteRelease) -> ReleaseRequest | None:
+        run = self.records.run(write.run)
+        if run is None:
+            return None
+        return ReleaseRequest(
+            namespace=write.key.namespace,
+            service=write.key.name,
+            model=write.model,
+            version=write.version,
+            digest=write.digest,
+            evidence=_evidence(run),
+            reason=str(run.summary.get("why", "")),
+            run=run.id,
+            body=_body(run),
+        )
+
+
+def _evidence(run: RunRecord) -> dict[str, object]:
+    gates: Sequence[Mapping[str, object]] = run.summary.get("gates", [])
+    return {
+        "run": run.id,
+        "code": run.revision,
+        "data": run.snapshot,
+        "winner": run.summary.get("winner"),
+        "candidates": len(run.summary.get("candidates", [])),
+        "gates": {str(gate["description"]): gate["measured"] for gate in gates},
+    }
+
+
+def _body(run: RunRecord) -> str:
+    why = run.summary.get("why", "")
+    lines = [f"Why: {why}." if why else "", run.message, "", str(run.summary.get("gatesTable", ""))]
+    return "\n".join(lines).strip()

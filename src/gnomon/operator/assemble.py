@@ -1,0 +1,97 @@
+"""An operator is put together from a home, a repository and addresses. The one place that knows every part."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gnomon.operator.act import Executor
+from gnomon.operator.code import training_code_digest
+from gnomon.operator.gateway import GatewayControl
+from gnomon.operator.home import Home
+from gnomon.operator.jobs import IntakeJobs, RunJobs, Stores
+from gnomon.operator.loop import Operator
+from gnomon.operator.observe import Observer
+from gnomon.operator.source import SourceFollower
+from gnomon.operator.writeback import ReleaseWriter
+from gnomon.runners.interface import Runner
+from gnomon.runners.processes import ProcessRunner
+from gnomon.stores.artifacts.layout import OciLayout
+from gnomon.stores.objects.disk import DiskObjectStore
+from gnomon.stores.records.interface import Records
+from gnomon.stores.records.sql import open_sqlite
+from gnomon.stores.repositories.git import GitRepository
+from gnomon.stores.repositories.interface import Identity, Repository
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How ``gnomon up`` was asked to run."""
+
+    repository: str
+    branch: str
+    home: Home
+    serve: str
+    interval: timedelta | None
+    timeout: timedelta
+    workers: int
+    slots: int
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The parts of a running operator that others ask: the loop, its records, its repository, its gateway."""
+
+    operator: Operator
+    records: Records
+    stores: Stores
+    repository: Repository
+    gateway: GatewayControl
+    intakes: IntakeJobs
+    runs: RunJobs
+
+    def close(self) -> None:
+        """Interrupt what is under way and let go of everything. The gateway goes on serving."""
+        self.runs.close()
+        self.intakes.close()
+        self.records.close()
+
+
+def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) -> Assembly:
+    """Put an operator together; nothing runs yet."""
+    now = clock or (lambda: datetime.now(UTC))
+    home = settings.home
+    stores = Stores(open_sqlite(home.records), DiskObjectStore(home.objects), OciLayout(home.artifacts))
+    repository = GitRepository(settings.repository, settings.branch, home.mirror, settings.timeout)
+    gateway = GatewayControl(home.gateway, home.artifacts, settings.serve, settings.workers)
+    waker: list[Callable[[], None]] = []
+
+    def wake() -> None:
+        for call in waker:
+            call()
+
+    def make_runner(parallel: int | None) -> Runner:
+        return ProcessRunner(parallel or settings.slots)
+
+    intakes = IntakeJobs(stores, repository.export_blob, now, wake)
+    runs = RunJobs(home, stores, make_runner, now, wake)
+    operator = Operator(
+        source=SourceFollower(repository, stores.records, now),
+        observer=Observer(stores.records, stores.artifacts, gateway, intakes, runs, training_code_digest()),
+        executor=Executor(
+            stores.records, gateway, intakes, runs, lambda author: _writer(repository, author, stores.records), now
+        ),
+        clock=now,
+        interval=settings.interval,
+    )
+    waker.append(operator.wake)
+    return Assembly(operator, stores.records, stores, repository, gateway, intakes, runs)
+
+
+def _writer(repository: Repository, author: Identity, records: Records) -> ReleaseWriter:
+    return ReleaseWriter(repository, author, records)
+
+
+def default_slots() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,43 @@
+"""Dataset: its source's files become the snapshot that models train on."""
+
+from datetime import timedelta
+
+from gnomon.operator.actions import TakeSnapshot
+from gnomon.operator.controllers.decision import Decision
+from gnomon.operator.outcomes import Done, Stalled, Suspended, Waiting
+from gnomon.operator.state import Desired, Intake, Observed, SourceFiles
+from gnomon.resources.compiled import Declared
+from gnomon.resources.dataset import Dataset
+
+_LOOK_AGAIN = timedelta(minutes=10)
+
+
+def reconcile_dataset(declared: Declared, dataset: Dataset, desired: Desired, observed: Observed) -> Decision:
+    """Decide whether the dataset must be read: only when its spec or its files differ from the last reading."""
+    intake = observed.intakes.get(dataset.key)
+    if dataset.spec.suspend:
+        return Decision(Suspended(details=_details(intake)))
+    source = desired.sources.get(dataset.key, SourceFiles(error="its source has not been looked at yet"))
+    if source.error:
+        kept = "; the last good snapshot stays" if intake is not None and intake.snapshot else ""
+        return Decision(Stalled("SourceUnavailable", f"{source.error}{kept}", _details(intake)))
+    is_read = intake is not None and (intake.spec_digest, intake.fingerprint) == (declared.spec_digest, source.fingerprint)
+    if intake is not None and is_read:
+        if intake.error:
+            return Decision(Stalled("DataRefused", intake.error, _details(intake)))
+        return Decision(Done("SnapshotTaken", _summary(intake), _details(intake)))
+    waiting = Waiting(_LOOK_AGAIN, "ReadingData", f"reading {dataset.spec.source.files}", _details(intake))
+    if dataset.key in observed.intakes_under_way:
+        return Decision(waiting)
+    return Decision(waiting, (TakeSnapshot(dataset.key, declared.spec_digest, source.fingerprint),))
+
+
+def _summary(intake: Intake) -> str:
+    warned = f"; {len(intake.warnings)} warnings: {'; '.join(intake.warnings)}" if intake.warnings else ""
+    return f"{intake.rows:,} rows, snapshot {(intake.snapshot or '')[:19]}{warned}"
+
+
+def _details(intake: Intake | None) -> dict[str, object]:
+    if intake is None:
+        return {}
+    return {"snapshot": intake.snapshot, "rows": intake.rows, "revision": intake.revision, "warnings": list(intake.warnings)}

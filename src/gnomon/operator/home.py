@@ -1,0 +1,120 @@
+"""The operator's home folder: what lies where, and who may write."""
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gnomon.errors import ConflictError
+
+
+@dataclass(frozen=True)
+class Home:
+    """One folder that holds everything an operator keeps. Removing it loses runs and versions, never anything in Git."""
+
+    path: Path
+
+    @property
+    def records(self) -> Path:
+        """The records database."""
+        return self.path / "records.db"
+
+    @property
+    def objects(self) -> Path:
+        """The object store."""
+        return self.path / "objects"
+
+    @property
+    def artifacts(self) -> Path:
+        """The artifact store, an OCI image layout."""
+        return self.path / "artifacts"
+
+    @property
+    def mirror(self) -> Path:
+        """The bare mirror of the remote."""
+        return self.path / "mirror.git"
+
+    @property
+    def workspaces(self) -> Path:
+        """Working folders of runs under way."""
+        return self.path / "runs"
+
+    @property
+    def gateway(self) -> Path:
+        """State of the gateway: routes, status, log."""
+        return self.path / "gateway"
+
+    @property
+    def about(self) -> Path:
+        """Who runs here now: process id and addresses, as JSON."""
+        return self.path / "operator.json"
+
+    def create(self) -> None:
+        """Make the folders that are missing, readable by their owner only."""
+        for folder in (self.path, self.workspaces, self.gateway):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the last operator of this home wrote about itself, or an empty mapping."""
+        try:
+            found = json.loads(self.about.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+class HomeLock:
+    """The right to be the operator of a home; the kernel takes it back when the process dies, however it dies."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._descriptor = -1
+
+    def acquire(self, about: dict[str, Any]) -> None:
+        """Take the lock and tell others who holds it.
+
+        Raises:
+            ConflictError: Another operator runs on this home.
+        """
+        self._home.create()
+        self._descriptor = os.open(self._home.path / "operator.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._descriptor)
+            holder = self._home.describe().get("pid", "unknown")
+            raise ConflictError(
+                f"an operator (process {holder}) already runs on {self._home.path}",
+                f"stop it with `gnomon down --home {self._home.path}`, or give this one another --home",
+            ) from error
+        self.tell(about)
+
+    def tell(self, about: dict[str, Any]) -> None:
+        """Replace what others can read about this operator."""
+        part = self._home.about.with_suffix(".part")
+        part.write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+        part.replace(self._home.about)
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def is_operated(home: Home) -> bool:
+    """Return whether an operator runs on this home now."""
+    try:
+        descriptor = os.open(home.path / "operator.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

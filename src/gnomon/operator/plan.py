@@ -1,0 +1,144 @@
+"""The plan: a pure function from desired and observed state to everything that will be done.
+
+It is the whole of the operator's judgement; ``gnomon plan`` prints the same thing for a folder of files.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gnomon.operator.actions import Action, Apply, Prune, ServiceRoute, SetRoutes
+from gnomon.operator.controllers.dataset import reconcile_dataset
+from gnomon.operator.controllers.decision import Decision
+from gnomon.operator.controllers.model import reconcile_model
+from gnomon.operator.controllers.service import reconcile_service, service_route
+from gnomon.operator.outcomes import Done, Outcome, Stalled
+from gnomon.operator.state import Desired, Observed
+from gnomon.resources.compiled import Declared
+from gnomon.resources.dataset import Dataset
+from gnomon.resources.identity import ResourceKey
+from gnomon.resources.model import Model
+from gnomon.resources.project import Project
+from gnomon.resources.release import Release
+from gnomon.resources.service import Service
+from gnomon.stores.records.interface import ResourceRecord
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, in order, and where every declared resource stands."""
+
+    actions: tuple[Action, ...]
+    outcomes: Mapping[ResourceKey, Outcome]
+    prune_refused: str = ""
+    """Why resources that are no longer declared are kept, if they are."""
+
+
+def plan(desired: Desired, observed: Observed, now: datetime) -> Plan:
+    """Return everything that must be done for ``observed`` to become ``desired``. Nothing to do gives no actions."""
+    applied = tuple(_applied(desired, observed))
+    pruned, prune_refused = _pruned(desired, observed)
+    actions: list[Action] = [*applied, *pruned]
+    outcomes: dict[ResourceKey, Outcome] = {}
+    for key, declared in sorted(desired.compiled.declared.items()):
+        decision = _decide(declared, desired, observed, now)
+        outcomes[key] = _held(key, desired) or decision.outcome
+        actions.extend(decision.actions)
+    actions.extend(_routes(desired, observed))
+    return Plan(tuple(actions), outcomes, prune_refused)
+
+
+def _decide(declared: Declared, desired: Desired, observed: Observed, now: datetime) -> Decision:
+    resource = declared.resource
+    match resource:
+        case Project():
+            return Decision(Done("Followed", "the repository is followed with these settings"))
+        case Dataset():
+            return reconcile_dataset(declared, resource, desired, observed)
+        case Model():
+            return reconcile_model(declared, resource, desired, observed, now)
+        case Service():
+            return reconcile_service(resource, desired, observed, now)
+        case Release():
+            message = f"v{resource.spec.version} of {resource.spec.model} is pinned"
+            return Decision(Done("Pinned", message, {"digest": resource.spec.digest, "version": resource.spec.version}))
+
+
+def _held(key: ResourceKey, desired: Desired) -> Outcome | None:
+    """Return the outcome of a resource whose file is broken in this commit: its last good declaration stays in force."""
+    if key not in desired.compiled.held:
+        return None
+    path = desired.compiled.declared[key].path
+    problems = [str(p) for p in desired.compiled.problems if p.key == key or (p.key is None and p.path == path)]
+    return Stalled("InvalidManifest", f"{'; '.join(problems)}; the last good declaration stays in force")
+
+
+def _applied(desired: Desired, observed: Observed) -> Iterable[Apply]:
+    for key, declared in sorted(desired.compiled.declared.items()):
+        if key in desired.compiled.held:
+            continue
+        record = observed.resources.get(key)
+        if record is None:
+            yield Apply(declared, desired.revision, "create")
+        elif record.spec_digest != declared.spec_digest:
+            yield Apply(declared, desired.revision, "update")
+        elif (record.path, record.line, record.blob) != (declared.path, declared.line, declared.blob):
+            yield Apply(declared, desired.revision, "moved")
+
+
+def _pruned(desired: Desired, observed: Observed) -> tuple[tuple[Prune, ...], str]:
+    """Return what is to be pruned. A mass deletion is refused whole: it is more often an accident than a wish."""
+    gone = [record for key, record in sorted(observed.resources.items()) if key not in desired.compiled.declared]
+    # A release file is removed by reverting the first release, which has its own meaning; it needs no guard.
+    releases = tuple(Prune(record.key) for record in gone if record.key.kind == "Release")
+    others = [record for record in gone if record.key.kind != "Release"]
+    refusal = _prune_refusal(desired, observed, others)
+    return (releases, refusal) if refusal else ((*releases, *(Prune(record.key) for record in others)), "")
+
+
+def _prune_refusal(desired: Desired, observed: Observed, gone: list[ResourceRecord]) -> str:
+    if not gone:
+        return ""
+    prune = desired.project.sync.prune
+    names = ", ".join(str(record.key) for record in gone)
+    if not prune.enabled:
+        return f"{names} left the repository; spec.sync.prune.enabled is false, so they stay"
+    if desired.allowed_prunes is not None and len(gone) <= desired.allowed_prunes:
+        return ""
+    guarded = [key for key in observed.resources if key.kind != "Release"]
+    mend = f"a commit with the trailer `Gnomon-Allow-Prune: {len(gone)}` lets them go"
+    if len(gone) == len(guarded):
+        return f"every resource left the repository ({names}); nothing is pruned; {mend}"
+    if len(gone) > max(1, int(prune.max_fraction * len(guarded))):
+        share = f"{len(gone)} of {len(guarded)} resources"
+        return f"{share} left the repository ({names}), more than spec.sync.prune.maxFraction allows; they stay; {mend}"
+    return ""
+
+
+def _routes(desired: Desired, observed: Observed) -> Iterable[SetRoutes]:
+    wanted = tuple(service_route(service, desired, observed) for _, service in desired.services())
+    declared = {route.key for route in wanted}
+    # A service whose pruning was refused, or that is broken from the start, keeps the route that it has.
+    kept = tuple(
+        route for route in observed.routes or () if route.key not in declared and _is_kept(route.key, desired, observed)
+    )
+    routes = tuple(sorted((*wanted, *kept), key=lambda route: route.key))
+    if observed.routes is None or routes != observed.routes:
+        yield SetRoutes(routes, _what_changes(routes, observed.routes or ()))
+
+
+def _is_kept(key: ResourceKey, desired: Desired, observed: Observed) -> bool:
+    refused = _pruned(desired, observed)[1]
+    return bool(refused) and key in observed.resources
+
+
+def _what_changes(routes: tuple[ServiceRoute, ...], before: tuple[ServiceRoute, ...]) -> str:
+    old = {route.key: route for route in before}
+    new = {route.key: route for route in routes}
+    changes = [f"{key} to {_version(route)}" for key, route in new.items() if old.get(key) != route]
+    changes += [f"{key} to nothing" for key in old if key not in new]
+    return ", ".join(changes) or "nothing yet"
+
+
+def _version(route: ServiceRoute) -> str:
+    return f"v{route.active.version}" if route.active is not None else "no release"

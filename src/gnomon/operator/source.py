@@ -1,0 +1,160 @@
+"""The source loop: the tip of a branch becomes desired state."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from gnomon.data.sources import fingerprint, list_files
+from gnomon.errors import DataError, GnomonError, RepositoryError
+from gnomon.operator.revert import LockState, lock_state, merge_mark
+from gnomon.operator.state import Desired, SourceFiles
+from gnomon.resources.compile import ParseCache, compile_tree, resource_from_json
+from gnomon.resources.compiled import Compiled, Declared, ManifestFile
+from gnomon.resources.dataset import Dataset
+from gnomon.resources.identity import ResourceKey, Revision
+from gnomon.resources.release import release_path
+from gnomon.stores.records.interface import Records, ResourceRecord
+from gnomon.stores.repositories.interface import Repository, TreeEntry
+
+_LOG = logging.getLogger(__name__)
+_REGULAR_FILES = ("100644", "100755")
+_LARGEST_MANIFEST = 2**21
+"""Larger files are not even read; the parser refuses documents well below this."""
+ALLOW_PRUNE_TRAILER = "Gnomon-Allow-Prune"
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """How following the remote goes, for people."""
+
+    url: str
+    branch: str
+    revision: Revision | None = None
+    checked_at: datetime | None = None
+    error: str = ""
+    rewritten: str = ""
+    """Set when the last move of the branch was not a fast-forward."""
+
+
+@dataclass
+class SourceFollower:
+    """Follows one branch. The last good desired state survives anything that the remote does."""
+
+    repository: Repository
+    records: Records
+    clock: Callable[[], datetime]
+    state: SourceState = field(init=False)
+    _cache: ParseCache = field(default_factory=ParseCache, init=False)
+    _contents: dict[str, bytes] = field(default_factory=dict, init=False)
+    _tree: tuple[TreeEntry, ...] = field(default=(), init=False)
+    _desired: Desired | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.state = SourceState(self.repository.url, self.repository.branch)
+
+    @property
+    def tree(self) -> tuple[TreeEntry, ...]:
+        """The files of the commit that is followed now."""
+        return self._tree
+
+    def recover(self) -> None:
+        """Take up the last fetched commit without asking the remote, so that a start never waits for Git."""
+        head = self.repository.head()
+        if head is not None:
+            self._take_up(head)
+
+    def poll(self) -> None:
+        """Ask the remote for the tip and take it up if it moved. Whatever goes wrong is told in ``state``, and changes nothing."""
+        try:
+            head = self.repository.remote_head()
+            if self._desired is None or head != self._desired.revision:
+                head = self.repository.fetch()
+                self._take_up(head)
+        except RepositoryError as error:
+            _LOG.warning("source_unavailable", extra={"cause": error.cause})
+            self.state = replace(self.state, checked_at=self.clock(), error=str(error))
+        else:
+            self.state = replace(self.state, checked_at=self.clock(), error="")
+
+    def desired(self) -> Desired | None:
+        """Return the desired state, with the sources of datasets and the release marks as they are at this moment."""
+        if self._desired is None:
+            return None
+        compiled = self._desired.compiled
+        return replace(self._desired, sources=source_files(compiled, self._tree), locks=self._marked(self._desired.locks))
+
+    def _take_up(self, revision: Revision) -> None:
+        tree = self.repository.tree(revision)
+        compiled = compile_tree(self._manifests(tree), self._last_good(), self._cache)
+        before = self._desired.revision if self._desired is not None else None
+        is_rewritten = before is not None and not self.repository.is_ancestor(before, revision)
+        rewritten = (
+            f"{self.repository.branch} moved from {before} to {revision}, which does not contain it" if is_rewritten else ""
+        )
+        self._tree = tree
+        self._desired = Desired(
+            revision=revision,
+            compiled=compiled,
+            locks=self._locks(revision, compiled),
+            allowed_prunes=self._allowed_prunes(revision),
+        )
+        self.state = replace(self.state, revision=revision, rewritten=rewritten)
+        _LOG.info("commit_taken_up", extra={"revision": revision, "problems": len(compiled.problems)})
+
+    def _manifests(self, tree: tuple[TreeEntry, ...]) -> list[ManifestFile]:
+        entries = [entry for entry in tree if is_manifest(entry)]
+        missing = [entry.blob for entry in entries if entry.blob not in self._contents]
+        found: Mapping[str, bytes] = self.repository.read_blobs(missing) if missing else {}
+        self._contents = {entry.blob: self._contents.get(entry.blob) or found.get(entry.blob, b"") for entry in entries}
+        return [ManifestFile(entry.path, entry.blob, self._contents[entry.blob]) for entry in entries]
+
+    def _last_good(self) -> Mapping[ResourceKey, Declared]:
+        if self._desired is not None:
+            return self._desired.compiled.declared
+        return {record.key: declared_of(record) for record in self.records.resources()}
+
+    def _locks(self, revision: Revision, compiled: Compiled) -> dict[ResourceKey, LockState]:
+        return {
+            key: lock_state(self.repository.file_history(revision, release_path(key.namespace, key.name)))
+            for key in compiled.declared
+            if key.kind == "Service"
+        }
+
+    def _marked(self, locks: Mapping[ResourceKey, LockState]) -> dict[ResourceKey, LockState]:
+        return {key: merge_mark(lock, self.records.release_mark(key)) for key, lock in locks.items()}
+
+    def _allowed_prunes(self, revision: Revision) -> int | None:
+        allowed = self.repository.commit_info(revision).trailers.get(ALLOW_PRUNE_TRAILER, "")
+        return int(allowed) if allowed.isdecimal() else None
+
+
+def is_manifest(entry: TreeEntry) -> bool:
+    """Return whether a file may declare resources: a plain YAML file of a sensible size, not in a dot-folder."""
+    is_hidden = any(part.startswith(".") for part in entry.path.split("/"))
+    is_yaml = entry.path.endswith((".yaml", ".yml"))
+    return is_yaml and not is_hidden and entry.mode in _REGULAR_FILES and entry.size <= _LARGEST_MANIFEST
+
+
+def source_files(compiled: Compiled, tree: tuple[TreeEntry, ...]) -> dict[ResourceKey, SourceFiles]:
+    """Return, by dataset, what its source's files are now. Nothing is read: names, sizes and blob ids are enough."""
+    found: dict[ResourceKey, SourceFiles] = {}
+    for key, declared in compiled.declared.items():
+        if isinstance(declared.resource, Dataset):
+            try:
+                found[key] = SourceFiles(fingerprint(list_files(declared.resource.spec.source, tree)))
+            except DataError as error:
+                found[key] = SourceFiles(error=str(error))
+    return found
+
+
+def declared_of(record: ResourceRecord) -> Declared:
+    """Return the declaration that a record keeps."""
+    resource: Any = resource_from_json(dict(record.declaration))
+    return Declared(resource, record.path, record.line, record.blob, record.spec_digest)
+
+
+def explain(error: GnomonError) -> str:
+    """Return an error in one line, with its mend."""
+    return f"{error.cause} ({error.mend})"

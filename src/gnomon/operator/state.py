@@ -1,0 +1,128 @@
+"""Desired and observed state: all that a plan looks at, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gnomon.operator.actions import ServiceRoute
+from gnomon.operator.revert import LockState
+from gnomon.resources.compiled import Compiled, Declared
+from gnomon.resources.dataset import Dataset
+from gnomon.resources.identity import Digest, ResourceKey, Revision
+from gnomon.resources.model import Model
+from gnomon.resources.project import Project, ProjectSpec
+from gnomon.resources.release import Release
+from gnomon.resources.service import Service
+from gnomon.stores.records.interface import ResourceRecord, RunRecord
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """The files of a dataset's source at this moment: a fingerprint of their identities, or why there is none."""
+
+    fingerprint: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What one commit declares."""
+
+    revision: Revision
+    compiled: Compiled
+    sources: Mapping[ResourceKey, SourceFiles] = field(default_factory=dict)
+    """By dataset."""
+    locks: Mapping[ResourceKey, LockState] = field(default_factory=dict)
+    """By service: the state of its release file, from history and the high-water mark."""
+    allowed_prunes: int | None = None
+    """How many resources the commit's ``Gnomon-Allow-Prune`` trailer lets go."""
+
+    @property
+    def project(self) -> ProjectSpec:
+        """The project's settings, declared or default."""
+        for declared in self.compiled.declared.values():
+            if isinstance(declared.resource, Project):
+                return declared.resource.spec
+        return ProjectSpec()
+
+    def datasets(self) -> list[tuple[Declared, Dataset]]:
+        """Return the declared datasets in the order of their keys."""
+        return [(d, d.resource) for _, d in sorted(self.compiled.declared.items()) if isinstance(d.resource, Dataset)]
+
+    def models(self) -> list[tuple[Declared, Model]]:
+        """Return the declared models in the order of their keys."""
+        return [(d, d.resource) for _, d in sorted(self.compiled.declared.items()) if isinstance(d.resource, Model)]
+
+    def services(self) -> list[tuple[Declared, Service]]:
+        """Return the declared services in the order of their keys."""
+        return [(d, d.resource) for _, d in sorted(self.compiled.declared.items()) if isinstance(d.resource, Service)]
+
+    def release_of(self, service: Service) -> Release | None:
+        """Return the release that the commit pins for a service."""
+        key = ResourceKey("Release", service.metadata.namespace, service.metadata.name)
+        declared = self.compiled.declared.get(key)
+        return declared.resource if declared is not None and isinstance(declared.resource, Release) else None
+
+
+@dataclass(frozen=True)
+class Intake:
+    """How the last reading of a dataset ended. ``snapshot`` is the last good one, also where this reading failed."""
+
+    spec_digest: str
+    fingerprint: str
+    revision: Revision
+    snapshot: Digest | None
+    rows: int = 0
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**self.__dict__, "warnings": list(self.warnings)}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "Intake":
+        """Return the intake that ``to_json`` wrote."""
+        return Intake(**{**value, "warnings": tuple(value["warnings"])})
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A release that could not be written back."""
+
+    digest: Digest
+    message: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class GatewayView:
+    """What the gateway says that it does. ``active`` holds, by service, the digest that every worker serves."""
+
+    is_up: bool = False
+    applied: bool = False
+    """Whether every worker has taken the routes that are written now."""
+    active: Mapping[str, Digest] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is."""
+
+    resources: Mapping[ResourceKey, ResourceRecord] = field(default_factory=dict)
+    intakes: Mapping[ResourceKey, Intake] = field(default_factory=dict)
+    intakes_under_way: frozenset[ResourceKey] = frozenset()
+    runs: Mapping[ResourceKey, tuple[RunRecord, ...]] = field(default_factory=dict)
+    """By model, newest first."""
+    runs_under_way: Mapping[str, str] = field(default_factory=dict)
+    """Progress in words, by run id, of the runs that this process drives."""
+    code: str = ""
+    """Digest of the code that trains and judges."""
+    artifacts: Mapping[Digest, str] = field(default_factory=dict)
+    """By digest that a release names: the model (``namespace/name``) whose artifact is kept under it."""
+    routes: tuple[ServiceRoute, ...] | None = None
+    """What the gateway's routes file holds; None where it is missing or not ours."""
+    gateway: GatewayView = GatewayView()
+    blocked: Mapping[ResourceKey, Blocked] = field(default_factory=dict)
