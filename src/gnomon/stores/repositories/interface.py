@@ -113,6 +113,10 @@ class Repository(Protocol):
         """Return what each first-parent commit up to ``revision`` that changed ``path`` made of it, newest first."""
         ...
 
+    def file_histories(self, revision: Revision, paths: Sequence[str]) -> Mapping[str, tuple[FileVersion, ...]]:
+        """Return ``file_history`` of several paths, by path, at the price of one."""
+        ...
+
     def commit_info(self, revision: Revision) -> CommitInfo:
         """Return what a commit says of itself."""
         ...
