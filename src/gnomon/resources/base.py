@@ -7,7 +7,8 @@ from pydantic.alias_generators import to_camel
 
 from gnomon.resources.identity import API_VERSION, DEFAULT_NAMESPACE, ResourceKey
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A DNS-1123 label: lowercase letters, digits and dashes, at most 63 characters."""
 
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=256)]

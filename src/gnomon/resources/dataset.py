@@ -8,6 +8,8 @@ from gnomon.resources.base import ColumnName, Name, Resource, Strict
 
 ColumnType = Literal["float64", "float32", "int64", "int32", "boolean", "string", "timestamp", "date"]
 
+NUMERIC_TYPES: frozenset[ColumnType] = frozenset({"float64", "float32", "int64", "int32"})
+
 
 class Source(Strict):
     """Parquet or CSV files: a path or glob in the repository, or an absolute path or glob on the operator's machine."""

@@ -1,9 +1,11 @@
 """Kind Model: which candidates are trained on which data, and which gates the winner must pass."""
 
+import math
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from gnomon.resources.base import ColumnName, Name, Resource, Strict
 from gnomon.resources.quantities import ByteSize, Duration, Share
@@ -15,6 +17,19 @@ Metric = Literal[
 ]
 Scalar = bool | int | float | str
 
+ALGORITHMS_BY_TASK: Mapping[Task, tuple[Algorithm, ...]] = {
+    "regression": ("linear", "ridge", "random-forest", "hist-gradient-boosting", "lightgbm"),
+    "classification": ("logistic", "random-forest", "hist-gradient-boosting", "lightgbm"),
+}
+METRICS_BY_TASK: Mapping[Task, tuple[Metric, ...]] = {
+    "regression": ("rmse", "mae", "r2"),
+    "classification": ("accuracy", "balancedAccuracy", "f1", "precision", "recall", "logLoss", "rocAuc"),
+}
+PACKED_METRICS: frozenset[Metric] = frozenset({"latencyP99", "size"})
+"""Measured on the packed artifact alone: they fit every task, and gate only."""
+SHARE_METRICS: frozenset[Metric] = frozenset({"accuracy", "balancedAccuracy", "f1", "precision", "recall", "rocAuc"})
+"""Between 0 and 1."""
+
 
 class Range(Strict):
     """``n`` values from the first to the last bound, evenly spaced, or evenly spaced in logarithm."""
@@ -24,17 +39,39 @@ class Range(Strict):
     n: Annotated[int, Field(ge=1, le=1000)] = 5
 
 
+def _search_shape(value: object) -> str | None:
+    if isinstance(value, (dict, Range)):
+        return "range"
+    return "values" if isinstance(value, (list, tuple)) else None
+
+
+SearchValues = Annotated[
+    Annotated[tuple[Scalar, ...], Tag("values")] | Annotated[Range, Tag("range")],
+    Discriminator(
+        _search_shape,
+        custom_error_type="search_values",
+        custom_error_message="write a list of values, or a range such as {log: [0.001, 1000], n: 4}",
+    ),
+]
+"""What a parameter may be: a list of values, or a range that stands for one."""
+
+
 class Candidate(Strict):
     """One algorithm; ``search`` makes one candidate for every combination of its values."""
 
     algorithm: Algorithm
     name: Name | None = None
     params: dict[str, Scalar] = Field(default_factory=dict)
-    search: dict[str, tuple[Scalar, ...] | Range] = Field(default_factory=dict)
+    search: dict[str, SearchValues] = Field(default_factory=dict)
+
+    @property
+    def combinations(self) -> int:
+        """How many candidates the search comes to."""
+        return math.prod(values.n if isinstance(values, Range) else len(values) for values in self.search.values())
 
 
 class Split(Strict):
-    """How rows are divided. By ``time``, the newest rows are the test rows; ``gap`` rows before them are dropped."""
+    """How rows are divided. By ``time``, the newest rows are the test rows."""
 
     by: Literal["time", "random", "stratified"] | None = None
     """The default is ``time`` where the dataset declares a time column.
@@ -45,6 +82,7 @@ class Split(Strict):
     validation: Share = 0.2
     """Share of the rows that are not test rows, used to choose between candidates."""
     gap: Duration = timedelta(0)
+    """By ``time`` only: rows this shortly before the test rows, and before the validation rows, are left out."""
     seed: int = 7
 
 
@@ -62,7 +100,7 @@ class Gate(Strict):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] | None = None
     """With ``against``: the improvement must hold with this probability over a paired bootstrap of the test rows."""
     max_ratio: Annotated[float | int, Field(gt=0)] | None = None
-    """With ``against``: the largest ratio of a loss to the champion's that passes, such as 1.02."""
+    """With ``against``: by which factor the candidate may be worse, such as 1.02."""
 
 
 class Retrain(Strict):

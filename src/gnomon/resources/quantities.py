@@ -1,81 +1,101 @@
-"""Quantities that people write: durations (``5m``), shares (``20%``) and sizes (``512MiB``), each typed once."""
+"""Quantities that people write: durations (``5m``), shares (``20%``) and sizes (``512MiB``), each typed once.
+
+Text and value convert into each other exactly: what is written out reads back as the same value.
+"""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
 
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
+_NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
+_DURATION = re.compile(rf"^{_NUMBER}(ms|s|m|h|d)$")
 _DURATION_UNITS = {
-    "ms": timedelta(milliseconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
     "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+    "ms": timedelta(milliseconds=1),
 }
-_SHARE = re.compile(r"^(\d+(?:\.\d+)?)%$")
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)$")
+_MICROSECOND = timedelta(microseconds=1)
+_LONGEST = timedelta(days=36_500)
+_SHARE = re.compile(rf"^{_NUMBER}%$")
+_SIZE = re.compile(rf"^{_NUMBER}(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)$")
 _SIZE_UNITS = {
-    "B": 1,
-    "KiB": 2**10,
-    "MiB": 2**20,
-    "GiB": 2**30,
     "TiB": 2**40,
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
+    "GiB": 2**30,
+    "MiB": 2**20,
+    "KiB": 2**10,
     "TB": 10**12,
+    "GB": 10**9,
+    "MB": 10**6,
+    "KB": 10**3,
+    "B": 1,
 }
+_LARGEST_SIZE = 2**60
 
 
 def parse_duration(text: object) -> timedelta:
-    """Return the duration that ``text`` writes, such as ``30s``, ``5m``, ``1.5h`` or ``7d``.
+    """Return the duration that ``text`` writes, such as ``30s``, ``5m``, ``1.5h`` or ``7d``, to the microsecond.
 
     Raises:
-        ValueError: ``text`` is not a number with one of the units ms, s, m, h, d.
+        ValueError: ``text`` is not a number with one of the units ms, s, m, h, d, or is over 36,500 days.
     """
-    match = _DURATION.match(text) if isinstance(text, str) else None
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError("write a duration as a number and a unit: 500ms, 30s, 5m, 2h or 7d")
-    return float(match[1]) * _DURATION_UNITS[match[2]]
+    microseconds = int(Decimal(match[1]) * (_DURATION_UNITS[match[2]] // _MICROSECOND))
+    if microseconds > _LONGEST // _MICROSECOND:
+        raise ValueError(f"write a duration of at most {_LONGEST.days}d")
+    return microseconds * _MICROSECOND
 
 
 def parse_share(text: object) -> float:
     """Return the share in [0, 1] that ``text`` writes, such as ``20%``.
 
     Raises:
-        ValueError: ``text`` is not a percentage.
+        ValueError: ``text`` is not a percentage, or is over 100%.
     """
-    match = _SHARE.match(text) if isinstance(text, str) else None
+    match = _SHARE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError("write a share as a percentage: 20% or 0.5%")
-    return float(match[1]) / 100
+    share = Decimal(match[1]) / 100
+    if share > 1:
+        raise ValueError("write a share of at most 100%")
+    return float(share)
 
 
 def parse_size(text: object) -> int:
     """Return the bytes that ``text`` writes, such as ``512MiB`` or ``1.5GB``.
 
     Raises:
-        ValueError: ``text`` is not a number with a unit of bytes.
+        ValueError: ``text`` is not a number with a unit of bytes, or is over 2**60 bytes.
     """
-    match = _SIZE.match(text) if isinstance(text, str) else None
+    match = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError("write a size as a number and a unit: 64KiB, 512MiB or 2GiB")
-    return int(float(match[1]) * _SIZE_UNITS[match[2]])
+    size = int(Decimal(match[1]) * _SIZE_UNITS[match[2]])
+    if size > _LARGEST_SIZE:
+        raise ValueError(f"write a size of at most {format_size(_LARGEST_SIZE)}")
+    return size
 
 
 def format_duration(value: timedelta) -> str:
     """Return ``value`` in the largest unit that writes it as a whole number."""
-    for unit in ("d", "h", "m", "s"):
-        if value >= _DURATION_UNITS[unit] and value % _DURATION_UNITS[unit] == timedelta(0):
-            return f"{value // _DURATION_UNITS[unit]}{unit}"
-    return f"{round(value / _DURATION_UNITS['ms'])}ms"
+    if not value:
+        return "0s"
+    for name, unit in _DURATION_UNITS.items():
+        if value % unit == timedelta(0):
+            return f"{value // unit}{name}"
+    return f"{_plain(Decimal(value // _MICROSECOND) / 1000)}ms"
 
 
 def format_share(value: float) -> str:
     """Return ``value`` as a percentage."""
-    return f"{round(value * 100, 6):g}%"
+    return f"{_plain(Decimal(repr(value)) * 100)}%"
 
 
 def format_size(value: int) -> str:
@@ -86,22 +106,37 @@ def format_size(value: int) -> str:
     return f"{value}B"
 
 
+def _plain(number: Decimal) -> str:
+    """Return ``number`` without an exponent and without zeros at the end."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _reader(parse: Callable[[object], object], value_type: type) -> BeforeValidator:
+    """Return a validator that reads text; programs, but not files, may also pass the value itself."""
+
+    def read(value: object, info: ValidationInfo) -> object:
+        return value if info.mode == "python" and type(value) is value_type else parse(value)
+
+    return BeforeValidator(read)
+
+
 Duration = Annotated[
     timedelta,
-    BeforeValidator(parse_duration),
+    _reader(parse_duration, timedelta),
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": _DURATION.pattern, "examples": ["30s", "5m", "2h", "7d"]}),
 ]
 Share = Annotated[
     float,
-    BeforeValidator(parse_share),
+    _reader(parse_share, float),
     Field(ge=0, le=1),
     PlainSerializer(format_share, return_type=str),
     WithJsonSchema({"type": "string", "pattern": _SHARE.pattern, "examples": ["20%", "0.5%"]}),
 ]
 ByteSize = Annotated[
     int,
-    BeforeValidator(parse_size),
+    _reader(parse_size, int),
     Field(ge=0),
     PlainSerializer(format_size, return_type=str),
     WithJsonSchema({"type": "string", "pattern": _SIZE.pattern, "examples": ["512MiB", "2GiB"]}),

@@ -6,7 +6,8 @@ from pydantic import Field, StringConstraints
 
 from gnomon.resources.base import Name, Resource, Strict
 
-DigestText = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
+DigestText = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
 
 
 class ReleaseSpec(Strict):

@@ -1,7 +1,8 @@
 """Status of a resource: conditions as the field knows them (kstatus), in one vocabulary."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 ConditionType = Literal["Ready", "Reconciling", "Stalled"]
@@ -38,3 +39,43 @@ class Status:
         """Whether ``Ready`` is true."""
         ready = self.condition("Ready")
         return ready is not None and ready.status == "True"
+
+
+def to_json(status: Status) -> dict[str, Any]:
+    """Return a status as people and programs see it: lowerCamelCase keys, times in RFC 3339 and UTC."""
+    return {
+        "observedGeneration": status.observed_generation,
+        "observedRevision": status.observed_revision,
+        "conditions": [
+            {
+                "type": condition.type,
+                "status": condition.status,
+                "reason": condition.reason,
+                "message": condition.message,
+                "lastTransitionTime": condition.last_transition_time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+                "observedGeneration": condition.observed_generation,
+            }
+            for condition in status.conditions
+        ],
+        "details": status.details,
+    }
+
+
+def from_json(document: Mapping[str, Any]) -> Status:
+    """Return the status that ``to_json`` wrote."""
+    return Status(
+        observed_generation=document["observedGeneration"],
+        observed_revision=document["observedRevision"],
+        conditions=tuple(
+            Condition(
+                type=condition["type"],
+                status=condition["status"],
+                reason=condition["reason"],
+                message=condition["message"],
+                last_transition_time=datetime.fromisoformat(condition["lastTransitionTime"]),
+                observed_generation=condition["observedGeneration"],
+            )
+            for condition in document["conditions"]
+        ),
+        details=document["details"],
+    )
