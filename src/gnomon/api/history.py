@@ -6,7 +6,8 @@ from gnomon.api.documents import time_json
 from gnomon.errors import GnomonError, NotFoundError
 from gnomon.operator.assemble import Assembly
 from gnomon.resources.identity import Digest, ResourceKey
-from gnomon.resources.release import parse_release, release_path
+from gnomon.resources.parse import parse_release
+from gnomon.resources.release import release_path
 
 _MOST_COMMITS = 200
 

@@ -11,7 +11,7 @@ from gnomon.operator.gateway import GatewayControl
 from gnomon.operator.jobs import IntakeJobs, RunJobs
 from gnomon.operator.state import Blocked, Desired
 from gnomon.operator.writeback import ReleaseRequest, ReleaseWriter, WriteOutcome
-from gnomon.resources.compile import declaration_json
+from gnomon.resources.canonical import declaration_json
 from gnomon.resources.dataset import Dataset
 from gnomon.resources.identity import ResourceKey
 from gnomon.resources.model import Model

@@ -10,7 +10,8 @@ from gnomon.data.sources import fingerprint, list_files
 from gnomon.errors import DataError, GnomonError, RepositoryError
 from gnomon.operator.revert import LockState, lock_state, merge_mark
 from gnomon.operator.state import Desired, SourceFiles
-from gnomon.resources.compile import ParseCache, compile_tree, resource_from_json
+from gnomon.resources.canonical import resource_from_json
+from gnomon.resources.compile import ParseCache, compile_tree
 from gnomon.resources.compiled import Compiled, Declared, ManifestFile
 from gnomon.resources.dataset import Dataset
 from gnomon.resources.identity import ResourceKey, Revision
