@@ -1,0 +1,133 @@
+"""Gradient boosting of LightGBM: ``lightgbm``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
+from gnomon.training.early_stopping import inner_rows
+from gnomon.training.features import fit_for_trees
+from gnomon.training.graph import GraphBuilder
+from gnomon.training.links import emit_probabilities
+from gnomon.training.matrices import Matrices
+from gnomon.training.preprocessing import Preprocessing
+from gnomon.training.trees import DecisionTree, TreeEnsemble, emit_ensemble, leaf
+
+_DEFAULT_LEFT = 2
+_MISSING_TYPE = 12
+_MISSING_IS_NAN = 8
+_INFINITE = 1e300
+"""What LightGBM writes for an infinite threshold."""
+
+
+def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedLightgbm":
+    """Fit on the rows: the number of trees is found on inner rows first, then all rows are used."""
+    preprocessing = fit_for_trees(rows.raw, rows.target, rows.classes)
+    features = preprocessing.transform(rows.raw)
+    # LightGBM keeps the target in float32: around its mean, that is enough.
+    base = 0.0 if rows.classes else float(rows.target.mean())
+    target = rows.target - base
+    weights = class_weights(rows, params)
+    settings = _settings(rows, params)
+    rounds = params["n_estimators"]
+    if (inner := inner_rows(rows, params["early_stopping_round"])) is not None:
+        learning, watching = (
+            lightgbm.Dataset(features[part], target[part], weight=None if weights is None else weights[part]) for part in inner
+        )
+        stop = lightgbm.early_stopping(params["early_stopping_round"], verbose=False)
+        watched = lightgbm.train(settings, learning, rounds, valid_sets=[watching], callbacks=[stop])
+        rounds = max(1, watched.best_iteration)
+    booster = lightgbm.train(settings, lightgbm.Dataset(features, target, weight=weights), rounds)
+    return FittedLightgbm(preprocessing, booster, base, rows.classes)
+
+
+def _settings(rows: TrainingRows, params: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {name: value for name, value in params.items() if name not in _OURS}
+    match rows.classes:
+        case 0:
+            settings |= {"objective": params["objective"]}
+        case 2:
+            settings |= {"objective": "binary"}
+        case _:
+            settings |= {"objective": "multiclass", "num_class": rows.classes}
+    return settings | {
+        "bagging_freq": int(params["subsample"] < 1),
+        "seed": rows.seed,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+
+
+_OURS = frozenset({"n_estimators", "early_stopping_round", "class_weight", "objective"})
+"""Parameters that are not handed on as they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedLightgbm:
+    """A fitted booster; ``base`` is added to its answers."""
+
+    preprocessing: Preprocessing
+    booster: lightgbm.Booster
+    base: float
+    classes: int
+
+    def predict(self, raw: Matrices) -> Floats:
+        """Return LightGBM's answers."""
+        answers = np.asarray(self.booster.predict(self.preprocessing.transform(raw), num_threads=1), dtype=np.float64)
+        return np.stack([1 - answers, answers], axis=1) if self.classes == 2 else answers + self.base
+
+    def emit(self, graph: GraphBuilder) -> str:
+        """Emit the sums of the trees, and for classes their probabilities."""
+        outputs = self.classes if self.classes > 2 else 1
+        trees = [_tree(text) for text in self.booster.model_to_string().split("\nTree=")[1:]]
+        output = np.arange(len(trees)) % outputs
+        sums = emit_ensemble(graph, self.preprocessing.emit(graph), TreeEnsemble(trees, np.full(outputs, self.base), output))
+        return emit_probabilities(graph, sums, outputs) if self.classes else sums
+
+    def found(self) -> dict[str, int | bool]:
+        """Return the number of rounds."""
+        return {"rounds": int(self.booster.current_iteration())}
+
+
+def _tree(text: str) -> DecisionTree:
+    """Return one tree of LightGBM's text format (version 4): inner nodes first, then leaves, numbered -1, -2 and so on."""
+    fields = dict(line.split("=", 1) for line in text.split("\n\n", 1)[0].splitlines()[1:])
+    value = _floats(fields["leaf_value"])
+    if len(value) == 1:
+        return leaf(value)
+    inner = len(value) - 1
+    decision = _integers(fields["decision_type"])
+    threshold = _floats(fields["threshold"])
+    threshold = np.where(threshold >= _INFINITE, np.inf, threshold)
+    missing_is_nan = decision & _MISSING_TYPE == _MISSING_IS_NAN
+    # Where training saw no missing value, LightGBM takes a missing one for zero.
+    missing_left = np.where(missing_is_nan, decision & _DEFAULT_LEFT > 0, threshold >= 0)
+    left, right = (_children(fields[name], inner) for name in ("left_child", "right_child"))
+    leaves = np.full(len(value), -1)
+    return DecisionTree(
+        feature=np.concatenate([_integers(fields["split_feature"]), np.zeros_like(leaves)]),
+        threshold=np.concatenate([threshold, np.zeros(len(value))]),
+        left=np.concatenate([left, leaves]),
+        right=np.concatenate([right, leaves]),
+        missing_left=np.concatenate([missing_left, np.zeros(len(value), dtype=np.bool_)]),
+        value=np.concatenate([np.zeros(inner), value])[:, np.newaxis],
+    )
+
+
+def _children(text: str, inner: int) -> NDArray[np.int64]:
+    children = _integers(text)
+    return np.where(children < 0, inner + ~children, children)
+
+
+def _integers(text: str) -> NDArray[np.int64]:
+    return np.array(text.split(), dtype=np.int64)
+
+
+def _floats(text: str) -> Floats:
+    return np.array(text.split(), dtype=np.float64)

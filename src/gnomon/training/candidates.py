@@ -1,0 +1,252 @@
+"""Declared candidates become plans: every combination of the searched values, with checked and complete parameters.
+
+Pure and light: validating a manifest uses this too. ``PARAMETERS`` is the one place that tells what each algorithm takes.
+"""
+
+import difflib
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gnomon.errors import ManifestError
+from gnomon.resources.model import Algorithm, Candidate, ModelSpec, Range, Scalar, Task
+
+MAX_CANDIDATES = 1000
+"""More in one model are refused: they are one ``n`` written too large."""
+
+
+@dataclass(frozen=True)
+class CandidatePlan:
+    """One fit to make. ``params`` is complete: what is not declared has its default."""
+
+    name: str
+    algorithm: Algorithm
+    params: Mapping[str, Scalar]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON values."""
+        return {"name": self.name, "algorithm": self.algorithm, "params": dict(self.params)}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A parameter that is a number from ``least`` (not itself where ``open``) to ``most``."""
+
+    default: float
+    least: float
+    most: float = math.inf
+    whole: bool = False
+    open: bool = False
+
+    @property
+    def told(self) -> str:
+        """What it takes, in words."""
+        kind = "an integer" if self.whole else "a number"
+        least = f"above {self.least:g}" if self.open else f"from {self.least:g}"
+        return f"{kind} {least}" + (f" to {self.most:g}" if math.isfinite(self.most) else "")
+
+    def checked(self, value: Scalar) -> Scalar | None:
+        """Return the value in the parameter's type, or None where it does not fit."""
+        if isinstance(value, bool | str) or not math.isfinite(value) or value > self.most or value < self.least:
+            return None
+        if (self.open and value == self.least) or (self.whole and value != int(value)):
+            return None
+        return int(value) if self.whole else float(value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A parameter that is one of a few words."""
+
+    default: str
+    values: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """What it takes, in words."""
+        return "one of " + ", ".join(self.values)
+
+    def checked(self, value: Scalar) -> Scalar | None:
+        """Return the value, or None where it does not fit."""
+        return value if isinstance(value, str) and value in self.values else None
+
+
+Parameter = Number | Choice
+
+_CLASS_WEIGHT = Choice("none", ("none", "balanced"))
+
+TASKS: Mapping[Algorithm, tuple[Task, ...]] = {
+    "linear": ("regression",),
+    "ridge": ("regression",),
+    "logistic": ("classification",),
+    "random-forest": ("regression", "classification"),
+    "hist-gradient-boosting": ("regression", "classification"),
+    "lightgbm": ("regression", "classification"),
+}
+"""What each algorithm can learn."""
+
+PARAMETERS: Mapping[Algorithm, Mapping[str, Parameter]] = {
+    "linear": {},
+    "ridge": {"alpha": Number(1.0, 0)},
+    "logistic": {
+        "C": Number(1.0, 0, open=True),
+        "max_iter": Number(1000, 1, 100_000, whole=True),
+        "class_weight": _CLASS_WEIGHT,
+    },
+    "random-forest": {
+        "n_estimators": Number(100, 1, 5000, whole=True),
+        "max_depth": Number(14, 1, 64, whole=True),
+        "min_samples_leaf": Number(5, 1, whole=True),
+        "max_features": Number(0.33, 0, 1, open=True),
+        "class_weight": _CLASS_WEIGHT,
+    },
+    "hist-gradient-boosting": {
+        "max_iter": Number(500, 1, 10_000, whole=True),
+        "learning_rate": Number(0.1, 0, 1, open=True),
+        "max_leaf_nodes": Number(31, 2, 4096, whole=True),
+        "min_samples_leaf": Number(20, 1, whole=True),
+        "l2_regularization": Number(0.0, 0),
+        "max_features": Number(1.0, 0, 1, open=True),
+        "loss": Choice("squared_error", ("squared_error", "absolute_error")),
+        "n_iter_no_change": Number(30, 0, 1000, whole=True),
+        "class_weight": _CLASS_WEIGHT,
+    },
+    "lightgbm": {
+        "n_estimators": Number(500, 1, 10_000, whole=True),
+        "learning_rate": Number(0.1, 0, 1, open=True),
+        "num_leaves": Number(31, 2, 4096, whole=True),
+        "max_depth": Number(-1, -1, 64, whole=True),
+        "min_child_samples": Number(20, 1, whole=True),
+        "colsample_bytree": Number(1.0, 0, 1, open=True),
+        "subsample": Number(1.0, 0, 1, open=True),
+        "reg_alpha": Number(0.0, 0),
+        "reg_lambda": Number(0.0, 0),
+        "objective": Choice("regression", ("regression", "regression_l1", "huber")),
+        "early_stopping_round": Number(30, 0, 1000, whole=True),
+        "class_weight": _CLASS_WEIGHT,
+    },
+}
+"""The parameters of each algorithm, under their library's names."""
+
+_ONLY: Mapping[str, Task] = {"loss": "regression", "objective": "regression", "class_weight": "classification"}
+"""Parameters that mean something for one task only."""
+
+
+def expand(spec: ModelSpec) -> tuple[CandidatePlan, ...]:
+    """Return the plan of every candidate, in the order of declaration; the last searched parameter varies fastest.
+
+    A plan is named after its candidate (``name``, else the algorithm), and numbered from 1 where there are several.
+
+    Raises:
+        ManifestError: An algorithm does not fit the task, a parameter is unknown or ill-typed, or names meet.
+    """
+    made: list[tuple[str, Algorithm, dict[str, Scalar]]] = []
+    names = [candidate.name for candidate in spec.candidates if candidate.name]
+    if doubled := [name for name, count in Counter(names).items() if count > 1]:
+        raise ManifestError(f"two candidates are named {doubled[0]}", "give each a name of its own")
+    for candidate in spec.candidates:
+        label = candidate.name or candidate.algorithm
+        known = parameters_of(candidate.algorithm, spec.task, label)
+        for params in _combinations(candidate, known, label):
+            if (label, candidate.algorithm, params) not in made:
+                made.append((label, candidate.algorithm, params))
+        if len(made) > MAX_CANDIDATES:
+            raise ManifestError(
+                f"the search of candidate {label} brings the model above {MAX_CANDIDATES} candidates",
+                "search fewer values, or lower n",
+            )
+    plans = tuple(_named(made))
+    _refuse_equal_names(plans)
+    return plans
+
+
+def parameters_of(algorithm: Algorithm, task: Task, label: str) -> Mapping[str, Parameter]:
+    """Return the parameters of an algorithm for a task.
+
+    Raises:
+        ManifestError: The algorithm cannot learn the task; ``label`` is the candidate that the cause names.
+    """
+    if task not in TASKS[algorithm]:
+        fitting = ", ".join(name for name, tasks in TASKS.items() if task in tasks)
+        raise ManifestError(f"candidate {label}: {algorithm} cannot learn {task}", f"for {task}, use {fitting}")
+    return {name: parameter for name, parameter in PARAMETERS[algorithm].items() if _ONLY.get(name, task) == task}
+
+
+def _combinations(candidate: Candidate, known: Mapping[str, Parameter], label: str) -> Iterator[dict[str, Scalar]]:
+    if both := sorted(candidate.params.keys() & candidate.search.keys()):
+        raise ManifestError(f"candidate {label}: {both[0]} is in params and in search", "keep one of them")
+    fixed = {name: _checked(name, value, known, label) for name, value in candidate.params.items()}
+    searched = {name: _values(name, values, known, label) for name, values in candidate.search.items()}
+    if math.prod(map(len, searched.values())) > MAX_CANDIDATES:
+        raise ManifestError(
+            f"candidate {label}: its search has more than {MAX_CANDIDATES} combinations", "search fewer values, or lower n"
+        )
+    defaults = {name: _default(parameter) for name, parameter in known.items()}
+    for chosen in itertools.product(*searched.values()):
+        yield defaults | fixed | dict(zip(searched, chosen, strict=True))
+
+
+def _default(parameter: Parameter) -> Scalar:
+    value = parameter.checked(parameter.default)
+    return parameter.default if value is None else value
+
+
+def _checked(name: str, value: Scalar, known: Mapping[str, Parameter], label: str) -> Scalar:
+    parameter = _parameter(name, known, label)
+    checked = parameter.checked(value)
+    if checked is None:
+        raise ManifestError(f"candidate {label}: {name} is {value!r}", f"{name} takes {parameter.told}")
+    return checked
+
+
+def _parameter(name: str, known: Mapping[str, Parameter], label: str) -> Parameter:
+    if name in known:
+        return known[name]
+    nearest = difflib.get_close_matches(name, known, n=1)
+    meant = f"did you mean {nearest[0]}? " if nearest else ""
+    told = f"it takes {', '.join(known)}" if known else "it takes none"
+    raise ManifestError(f"candidate {label}: unknown parameter {name}", meant + told)
+
+
+def _values(name: str, declared: Sequence[Scalar] | Range, known: Mapping[str, Parameter], label: str) -> list[Scalar]:
+    """Return the searched values, each once, in their order."""
+    parameter = _parameter(name, known, label)
+    values = list(_spaced(name, declared, parameter, label)) if isinstance(declared, Range) else list(declared)
+    if not values:
+        raise ManifestError(f"candidate {label}: search.{name} has no values", "list values, or leave the parameter out")
+    return list(dict.fromkeys(_checked(name, value, known, label) for value in values))
+
+
+def _spaced(name: str, declared: Range, parameter: Parameter, label: str) -> Iterator[Scalar]:
+    where = f"candidate {label}: search.{name}"
+    if not isinstance(parameter, Number):
+        raise ManifestError(f"{where} is a range", f"{name} takes {parameter.told}")
+    bounds = declared.log or declared.linear
+    if bounds is None or (declared.log and declared.linear):
+        raise ManifestError(f"{where} needs either log or linear", "write {log: [0.001, 1000], n: 4}")
+    first, last = bounds
+    if declared.log and (first <= 0 or last <= 0):
+        raise ManifestError(f"{where} has a bound that is not above 0", "use linear, or bounds above 0")
+    for step in range(declared.n):
+        share = step / max(1, declared.n - 1)
+        value = first * (last / first) ** share if declared.log else first + (last - first) * share
+        value = last if share == 1 else float(f"{value:.6g}")
+        yield round(value) if parameter.whole else value
+
+
+def _named(made: Sequence[tuple[str, Algorithm, dict[str, Scalar]]]) -> Iterator[CandidatePlan]:
+    totals = Counter(label for label, _, _ in made)
+    numbers: Counter[str] = Counter()
+    for label, algorithm, params in made:
+        numbers[label] += 1
+        name = label if totals[label] == 1 else f"{label}-{numbers[label]}"
+        yield CandidatePlan(name, algorithm, params)
+
+
+def _refuse_equal_names(plans: Sequence[CandidatePlan]) -> None:
+    doubled = [name for name, count in Counter(plan.name for plan in plans).items() if count > 1]
+    if doubled:
+        raise ManifestError(f"two candidates come to the name {doubled[0]}", "give one of them another name")

@@ -1,0 +1,85 @@
+"""A model's spec becomes the steps that train it. Light: what the steps themselves need is imported by them alone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gnomon.data.snapshot import Snapshot
+from gnomon.pipeline.dag import Argument, FromStep, FromStore, FunctionRef, Step
+from gnomon.resources.dataset import DatasetSpec
+from gnomon.resources.identity import Digest
+from gnomon.resources.model import ModelSpec
+from gnomon.training.candidates import CandidatePlan, expand
+
+PREPARED_ITEMS: Mapping[str, str] = {"table": "arrow", "train": "npy", "validation": "npy", "test": "npy", "facts": "json"}
+"""The results of ``prepare``, and how each is kept."""
+
+_STEPS = "gnomon/training/steps.py"
+
+
+def training_steps(
+    spec: ModelSpec, dataset: DatasetSpec, snapshot: Snapshot, snapshot_digest: Digest, root: Path
+) -> tuple[Step, ...]:
+    """Return a ``prepare`` step, and a ``fit-NAME`` step for every candidate.
+
+    Args:
+        spec: The model.
+        dataset: The dataset that it names.
+        snapshot: The rows to learn from; its files are taken from the object store.
+        snapshot_digest: What names its manifest in the object store.
+        root: The folder that holds the package ``gnomon``.
+
+    Raises:
+        ManifestError: A candidate is not valid.
+    """
+    prepare = Step(
+        name="prepare",
+        function=FunctionRef(root, _STEPS, "prepare"),
+        params={
+            "task": spec.task,
+            "target": spec.target,
+            "features": list(spec.features),
+            "split": spec.split.model_dump(mode="json", by_alias=True),
+            "time": dataset.time,
+        },
+        inputs={
+            "snapshot": FromStore(snapshot_digest, "bytes"),
+            "files": tuple(FromStore(file.digest, "path") for file in snapshot.files),
+        },
+        **_limits(spec),
+    )
+    prepared = {item: FromStep("prepare", item) for item in PREPARED_ITEMS}
+    fits = (_fit_step(spec, candidate, prepared, root) for candidate in expand(spec))
+    return prepare, *fits
+
+
+def refit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str, FromStore | FromStep], root: Path) -> Step:
+    """Return the step ``refit-NAME``, which fits the chosen candidate on training and validation rows and exports it.
+
+    Args:
+        spec: The model.
+        candidate: The plan that was chosen.
+        prepared: Where the results of ``prepare`` are, by the names of ``PREPARED_ITEMS``.
+        root: The folder that holds the package ``gnomon``.
+    """
+    return Step(
+        name=f"refit-{candidate.name}",
+        function=FunctionRef(root, _STEPS, "refit"),
+        params={"candidate": candidate.to_json()},
+        inputs={item: prepared[item] for item in PREPARED_ITEMS},
+        **_limits(spec),
+    )
+
+
+def _fit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str, Argument], root: Path) -> Step:
+    return Step(
+        name=f"fit-{candidate.name}",
+        function=FunctionRef(root, _STEPS, "fit_candidate"),
+        params={"candidate": candidate.to_json()},
+        inputs={item: prepared[item] for item in PREPARED_ITEMS if item != "test"},
+        **_limits(spec),
+    )
+
+
+def _limits(spec: ModelSpec) -> dict[str, Any]:
+    return {"seed": spec.split.seed, "timeout": spec.resources.timeout, "memory_bytes": spec.resources.memory}

@@ -1,0 +1,163 @@
+"""Training rows become the constants of a preprocessing: medians, deviations, levels and their order, useful parts of time."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnomon.errors import TrainingError
+from gnomon.training.calendar_parts import Part, calendar_part, is_missing
+from gnomon.training.matrices import Matrices
+from gnomon.training.preprocessing import (
+    Block,
+    CalendarNumbers,
+    CalendarWaves,
+    Numbers,
+    OneHot,
+    OrderedCodes,
+    Preprocessing,
+    StandardisedNumbers,
+)
+
+MAX_LEVELS = 255
+"""Levels of a text column that keep a code of their own: as many as a histogram of 256 bins tells apart, less one."""
+
+ENOUGH_ROWS = 20
+"""Rows that a level needs for a code of its own, and the weight of the overall mean in a level's mean."""
+
+_YEAR = 365 * 86_400_000_000
+_MONTH = 31 * 86_400_000_000
+_LEAST_SPAN: Mapping[Part, int] = {"day_of_year": _YEAR, "month": _YEAR, "day_of_month": _MONTH}
+"""A part of time is used once the training rows cover its cycle: before, it only tells old rows from new ones."""
+
+_TREE_PARTS: tuple[Part, ...] = ("minute_of_day", "weekday", "day_of_month", "day_of_year")
+"""Trees find the hour and the month within these."""
+_LINEAR_PARTS: tuple[Part, ...] = ("hour", "weekday", "day_of_month", "month")
+
+
+def fit_for_trees(raw: Matrices, target: NDArray[np.float64], classes: int) -> Preprocessing:
+    """Return the preprocessing for trees: numbers as they are, text as codes in the order of the target.
+
+    Args:
+        raw: The training rows.
+        target: float64 (N,): values, or indices of classes.
+        classes: How many classes there are; 0 for regression.
+
+    Raises:
+        TrainingError: No feature varies.
+    """
+    blocks: list[Block] = []
+    if raw.floats.shape[1]:
+        blocks.append(Numbers(tuple(range(raw.floats.shape[1]))))
+    blocks += [_ordered_codes(texts, column, target, classes) for column, texts in enumerate(raw.strings.T)]
+    blocks += [CalendarNumbers(column, parts) for column, parts in _useful_parts(raw, _TREE_PARTS)]
+    return _preprocessing(raw, blocks)
+
+
+def fit_for_linear(raw: Matrices) -> Preprocessing:
+    """Return the preprocessing for linear models: standardised numbers, one feature for each level, waves of time.
+
+    Raises:
+        TrainingError: No feature varies.
+    """
+    blocks: list[Block] = []
+    if (numbers := _standardised_numbers(raw.floats)) is not None:
+        blocks.append(numbers)
+    for column, texts in enumerate(raw.strings.T):
+        counts = Counter(texts.tolist())
+        levels = _frequent_levels(counts, len(raw))
+        if len(counts) > 1 and levels:
+            blocks.append(OneHot(column, tuple(sorted(levels | ({""} & counts.keys())))))
+    blocks += [CalendarWaves(column, parts) for column, parts in _useful_parts(raw, _LINEAR_PARTS)]
+    return _preprocessing(raw, blocks)
+
+
+def _preprocessing(raw: Matrices, blocks: Sequence[Block]) -> Preprocessing:
+    preprocessing = Preprocessing(tuple(blocks))
+    if not blocks or not _varies(preprocessing.transform(raw)):
+        raise TrainingError(
+            f"no feature varies over the {len(raw)} training rows", "add a feature with more than one value, or more rows"
+        )
+    return preprocessing
+
+
+def _varies(features: NDArray[np.float32]) -> bool:
+    first = features[:1]
+    return bool(((features != first) & ~(np.isnan(features) & np.isnan(first))).any())
+
+
+def _standardised_numbers(floats: NDArray[np.float32]) -> StandardisedNumbers | None:
+    """Return the block for the columns that vary, or None where none does."""
+    columns, fills, means, scales, flagged = [], [], [], [], []
+    for column in range(floats.shape[1]):
+        values = floats[:, column].astype(np.float64)
+        known = values[np.isfinite(values)]
+        if not len(known):
+            continue
+        if len(known) < len(values):
+            flagged.append(column)
+        fill = float(np.float32(np.median(known)))
+        filled = np.where(np.isfinite(values), values, fill)
+        mean, deviation = float(np.mean(filled)), float(np.std(filled))
+        if known.min() == known.max() or not deviation:
+            continue
+        columns.append(column)
+        fills.append(fill)
+        means.append(mean)
+        scales.append(1 / deviation)
+    if not columns:
+        return None
+    return StandardisedNumbers(tuple(columns), tuple(fills), tuple(means), tuple(scales), tuple(flagged))
+
+
+def _frequent_levels(counts: Mapping[str, int], rows: int) -> frozenset[str]:
+    """Return the levels with enough rows, at most ``MAX_LEVELS``, the most frequent first. Missing is not among them."""
+    enough = min(ENOUGH_ROWS, max(2, rows // 50))
+    frequent = sorted((-count, level) for level, count in counts.items() if count >= enough and level)
+    return frozenset(level for _, level in frequent[:MAX_LEVELS])
+
+
+def _ordered_codes(texts: NDArray[np.object_], column: int, target: NDArray[np.float64], classes: int) -> OrderedCodes:
+    """Return codes in the order of the mean target of each level, drawn towards the overall mean where rows are few.
+
+    Rare levels share one code with those that only come later; missing text has its own. Shares of several classes are
+    ordered by their first principal component (D. Coppersmith et al., 1999, Data Mining and Knowledge Discovery 3:197).
+    """
+    levels = ["", *sorted(_frequent_levels(Counter(texts.tolist()), len(texts)))]
+    places = {level: place for place, level in enumerate(levels)}
+    place = np.array([places.get(text, len(levels)) for text in texts])
+    size = len(levels) + 1
+    counts = np.bincount(place, minlength=size)[:, np.newaxis]
+    if classes:
+        cells = np.bincount(place * classes + target.astype(np.int64), minlength=size * classes).reshape(size, classes)
+        excess = cells - counts * (np.bincount(target.astype(np.int64), minlength=classes) / len(target))
+    else:
+        excess = np.bincount(place, weights=target - target.mean(), minlength=size)[:, np.newaxis].astype(np.float64)
+    means = excess / (counts + ENOUGH_ROWS)
+    rank = np.argsort(np.argsort(_first_component(means, counts), kind="stable"), kind="stable").tolist()
+    return OrderedCodes(column, {level: float(rank[i]) for i, level in enumerate(levels)}, float(rank[-1]))
+
+
+def _first_component(means: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return one number for each level: its mean, or of several outputs their projection on the widest direction."""
+    if means.shape[1] == 1:
+        return means[:, 0]
+    direction = np.linalg.eigh(means.T @ (means * counts))[1][:, -1]
+    direction = direction * np.sign(direction[np.argmax(np.abs(direction))])
+    return np.asarray(np.round(means @ direction, 12))
+
+
+def _useful_parts(raw: Matrices, parts: Sequence[Part]) -> Iterator[tuple[int, tuple[Part, ...]]]:
+    """Yield each timestamp column with the parts that vary and whose cycle the rows cover; or that tells of missing ones."""
+    for column, stamps in enumerate(raw.ints.T):
+        known = stamps[~is_missing(stamps)]
+        if not len(known):
+            continue
+        span = int(known.max()) - int(known.min())
+        covered = [part for part in parts if span >= _LEAST_SPAN.get(part, 0)]
+        useful = [part for part in covered if np.ptp(calendar_part(known, part))]
+        if not useful and len(known) < len(stamps):
+            useful = covered[:1]
+        if useful:
+            yield column, tuple(useful)

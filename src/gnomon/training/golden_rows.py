@@ -1,0 +1,93 @@
+"""Held-out and made-up rows become golden rows: raw values, and the answers of the graph that will be served."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnomon.inference.encoding import encode_columns
+from gnomon.inference.golden import GoldenRows
+from gnomon.inference.session import Predictor
+from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn
+from gnomon.training.matrices import Matrices, concatenated
+from gnomon.training.parity import edge_rows
+
+ROWS = 64
+_EDGES = 24
+
+_ATOL = 1e-5
+_RTOL = 1e-5
+_LEAST_LEAD = 1e-3
+"""By how much the likeliest class must lead, so that no other processor's rounding names another."""
+
+
+def golden_rows(predictor: Predictor, sample: Matrices, deviation: float, seed: int) -> GoldenRows:
+    """Return up to 64 rows, about a third of them made-up edge cases, with the answers of ``predictor``.
+
+    Args:
+        predictor: The graph, under the options with which it is served.
+        sample: Held-out rows.
+        deviation: Unit of the absolute tolerance: the target's standard deviation, or 1 for classification.
+        seed: Start of the made-up mixture.
+    """
+    inputs = predictor.signature.inputs
+    edges = edge_rows(inputs, sample, seed)
+    edges = _spaced(edges.take(np.flatnonzero(_allowed(edges, inputs))), 2 * _EDGES)
+    candidates = concatenated([edges, _spaced(sample, 4 * ROWS)])
+    answers = predictor.predict(encode_columns(predictor.signature, _raw_columns(candidates, inputs)))
+    steady = np.flatnonzero(_is_steady(answers))
+    chosen = np.concatenate([_spread(steady[steady < len(edges)], _EDGES), steady[steady >= len(edges)]])[:ROWS]
+    return GoldenRows(
+        columns=_raw_columns(candidates.take(chosen), inputs),
+        prediction=answers["prediction"][chosen].tolist(),
+        probabilities=answers["probabilities"][chosen].tolist() if "probabilities" in answers else [],
+        atol=float(f"{_ATOL * deviation:.3g}"),
+        rtol=_RTOL,
+    )
+
+
+def _spaced(rows: Matrices, most: int) -> Matrices:
+    return rows.take(_spread(np.arange(len(rows)), most))
+
+
+def _spread(values: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Return at most ``most`` of the values, evenly spaced."""
+    return values[np.linspace(0, len(values) - 1, min(most, len(values))).astype(np.int64)]
+
+
+def _allowed(rows: Matrices, inputs: Sequence[InputColumn]) -> NDArray[np.bool_]:
+    """Return which rows a request may carry: nothing is missing in a column that is not nullable."""
+    allowed = np.ones(len(rows), dtype=np.bool_)
+    for column in inputs:
+        if not column.nullable:
+            values = _values(rows, column)
+            allowed &= np.array([value is not None for value in values], dtype=np.bool_)
+    return allowed
+
+
+def _is_steady(answers: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Return which answers any processor gives within the tolerance."""
+    if "probabilities" not in answers:
+        steady: NDArray[np.bool_] = np.isfinite(answers["prediction"])
+        return steady
+    ranked = np.sort(answers["probabilities"], axis=1)
+    lead: NDArray[np.bool_] = ranked[:, -1] - ranked[:, -2] > _LEAST_LEAD
+    return lead
+
+
+def _raw_columns(rows: Matrices, inputs: Sequence[InputColumn]) -> dict[str, list[Any]]:
+    """Return raw values by column name, as a JSON request carries them."""
+    return {column.name: _values(rows, column) for column in inputs}
+
+
+def _values(rows: Matrices, column: InputColumn) -> list[Any]:
+    values = getattr(rows, column.matrix)[:, column.index].tolist()
+    match column.kind:
+        case "string":
+            return [value or None for value in values]
+        case "timestamp":
+            return [None if value == MISSING_TIMESTAMP else value for value in values]
+        case kind:
+            convert = {"float": float, "integer": int, "boolean": bool}[kind]
+            return [convert(value) if np.isfinite(value) else None for value in values]

@@ -1,0 +1,42 @@
+"""Scores become probabilities, in NumPy and in ONNX."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnomon.training.graph import DOUBLE, FLOAT, GraphBuilder, cast
+
+
+def emit_probabilities(graph: GraphBuilder, scores: str, outputs: int) -> str:
+    """Emit the probabilities of raw scores: (N, outputs) in, float32 (N, classes) out.
+
+    One score is the log-odds of the second of two classes; several are the classes' own, up to a constant. The exponentials
+    are taken in float64: in float32, ONNX Runtime gives no probability below 1.5e-8.
+    """
+    exact = cast(graph, scores, DOUBLE)
+    if outputs > 1:
+        return cast(graph, graph.node("Softmax", exact, axis=1), FLOAT)
+    second = graph.node("Sigmoid", exact)
+    first = graph.node("Sigmoid", graph.node("Neg", exact))
+    return cast(graph, graph.node("Concat", first, second, axis=1), FLOAT)
+
+
+def emit_two_classes(graph: GraphBuilder, second: str) -> str:
+    """Emit the probabilities of two classes from the second's: float32 (N, 1) in, (N, 2) out."""
+    first = graph.node("Sub", graph.constant(np.ones(1, dtype=np.float32)), second)
+    return graph.node("Concat", first, second, axis=1)
+
+
+def emit_spread(graph: GraphBuilder, probabilities: str, known: NDArray[np.int64], classes: int) -> str:
+    """Emit the probabilities of all classes from those of the ``known`` ones: a class never seen in training has 0."""
+    if len(known) == classes:
+        return probabilities
+    places = np.zeros((len(known), classes), dtype=np.float32)
+    places[np.arange(len(known)), known] = 1
+    return graph.node("MatMul", probabilities, graph.constant(places))
+
+
+def spread(probabilities: NDArray[np.float64], known: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """Return (N, classes) probabilities from those of the ``known`` classes, (N, known)."""
+    full = np.zeros((len(probabilities), classes))
+    full[:, known] = probabilities
+    return full

@@ -1,0 +1,214 @@
+"""A snapshot's rows become a training table: needed columns, normalised types, known targets, divided rows, facts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import msgspec
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gnomon.data.snapshot import SnapshotColumn
+from gnomon.errors import TrainingError
+from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn, Output, Signature
+from gnomon.resources.model import Split, Task
+from gnomon.training.matrices import input_columns, kind_of
+from gnomon.training.split import SplitRows, kind_of_split, split_rows
+
+MAX_CLASSES = 1000
+
+_NUMERIC = frozenset({"float64", "float32", "int64", "int32"})
+_NAMEABLE = frozenset({"string", "boolean", "int64", "int32"})
+
+
+class Facts(msgspec.Struct, frozen=True, rename="camel"):
+    """What later steps need to know of a prepared table.
+
+    ``deviation`` is the standard deviation of the target over the training rows, 1 for classification. ``ordered`` says
+    that the indices of the parts stand in the order of time. ``dropped`` counts the rows left out, by reason.
+    """
+
+    task: Task
+    target: str
+    inputs: tuple[InputColumn, ...]
+    classes: tuple[str, ...]
+    deviation: float
+    ordered: bool
+    seed: int
+    rows: int
+    parts: dict[str, int]
+    dropped: dict[str, int]
+
+    @property
+    def signature(self) -> Signature:
+        """The signature of a model that is trained on the table."""
+        outputs = [Output(name="prediction", datatype="BYTES" if self.classes else "FP32")]
+        if self.classes:
+            outputs.append(Output(name="probabilities", datatype="FP32", shape=(len(self.classes),)))
+        return Signature(task=self.task, target=self.target, inputs=self.inputs, outputs=tuple(outputs), classes=self.classes)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a model asks of a snapshot's columns. ``features`` empty means every column but the target."""
+
+    task: Task
+    target: str
+    features: tuple[str, ...]
+    split: Split
+    time: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A training table, its divided rows and its facts."""
+
+    table: pa.Table
+    parts: SplitRows
+    facts: Facts
+
+
+def prepare_rows(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: Wanted) -> Prepared:
+    """Return the training table of a model.
+
+    Raises:
+        TrainingError: A column is unknown or empty, the target does not fit the task, or rows do not suffice.
+    """
+    known = {column.name: column for column in columns}
+    target = _column(known, wanted.target, "target")
+    features = [_column(known, name, "feature") for name in wanted.features or known if name != wanted.target]
+    if wanted.target in wanted.features or not features:
+        raise TrainingError(
+            f"the target {wanted.target} is among the features" if features else "the model has no features",
+            "name the features, without the target",
+        )
+    _check_target(target, wanted.task)
+    by = kind_of_split(wanted.split, wanted.task, wanted.time)
+    stamp = [_column(known, wanted.time, "time")] if by == "time" and wanted.time else []
+    needed = {column.name: column for column in [*features, target, *stamp]}
+    frame = rows.select(_normalised(column) for column in needed.values()).collect()
+    frame, dropped = _without_missing(frame, [("target", target), *(("time", column) for column in stamp)])
+    _check_features(frame, features)
+    frame, classes = _named_classes(frame, target) if wanted.task == "classification" else (frame, ())
+    codes = _codes(frame[target.name], classes) if classes else None
+    time = frame[stamp[0].name].dt.epoch("us").to_numpy() if stamp else None
+    parts = split_rows(wanted.split, by, frame.height, time=time, classes=codes)
+    facts = Facts(
+        task=wanted.task,
+        target=target.name,
+        inputs=input_columns((column.name, column.type, column.nullable) for column in features),
+        classes=classes,
+        deviation=1.0 if classes else _deviation(frame[target.name], parts),
+        ordered=by == "time",
+        seed=wanted.split.seed,
+        rows=frame.height,
+        parts={name: len(getattr(parts, name)) for name in ("train", "validation", "test")},
+        dropped=dropped,
+    )
+    chosen = frame.select([column.name for column in features] + [target.name])
+    return Prepared(chosen.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()), parts, facts)
+
+
+def target_values(table: pa.Table, facts: Facts) -> NDArray[np.float64]:
+    """Return the target of every row, float64: the value, or the index of the class in ``facts.classes``."""
+    column = pl.Series(table.column(facts.target))
+    return _codes(column, facts.classes).astype(np.float64) if facts.classes else column.to_numpy().astype(np.float64)
+
+
+def _column(known: dict[str, SnapshotColumn], name: str, role: str) -> SnapshotColumn:
+    if name in known:
+        return known[name]
+    nearest = get_close_matches(name, known, n=1)
+    raise TrainingError(
+        f"the dataset has no column {name}, which is declared as {role}",
+        f"did you mean {nearest[0]}?" if nearest else f"its columns are {', '.join(known)}",
+    )
+
+
+def _check_target(target: SnapshotColumn, task: Task) -> None:
+    if task == "regression" and target.type not in _NUMERIC:
+        raise TrainingError(
+            f"the target {target.name} is of type {target.type}, which regression cannot learn",
+            "use task: classification, or a target of numbers",
+        )
+    if task == "classification" and target.type not in _NAMEABLE:
+        raise TrainingError(
+            f"the target {target.name} is of type {target.type}, which names no classes",
+            "use a target of text, booleans or integers, or task: regression",
+        )
+
+
+def _normalised(column: SnapshotColumn) -> pl.Expr:
+    """Return the column in the one type of its kind, with null wherever a value is missing."""
+    value = pl.col(column.name)
+    match kind_of(column.type):
+        case "float":
+            number = value.cast(pl.Float64)
+            return pl.when(number.is_finite()).then(number).alias(column.name)
+        case "integer":
+            return value.cast(pl.Int64)
+        case "boolean":
+            return value.cast(pl.Boolean)
+        case "string":
+            return pl.when(value != "").then(value).alias(column.name)
+        case "timestamp":
+            stamp = value.cast(pl.Datetime("us", "UTC"))
+            return pl.when(stamp.dt.epoch("us") != MISSING_TIMESTAMP).then(stamp).alias(column.name)
+
+
+def _without_missing(
+    frame: pl.DataFrame, required: Sequence[tuple[str, SnapshotColumn]]
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Return the rows that have all ``required`` columns, and how many had not, by role."""
+    dropped = {}
+    for role, column in required:
+        kept = frame.filter(pl.col(column.name).is_not_null())
+        dropped[role] = frame.height - kept.height
+        if not kept.height:
+            cause = (
+                f"the {role} column {column.name} is missing in all {frame.height} rows"
+                if frame.height
+                else "there are no rows"
+            )
+            raise TrainingError(cause, "mend the source, or name another column")
+        frame = kept
+    return frame, dropped
+
+
+def _check_features(frame: pl.DataFrame, features: Sequence[SnapshotColumn]) -> None:
+    empty = [column.name for column in features if frame[column.name].null_count() == frame.height]
+    if empty:
+        raise TrainingError(
+            f"feature {', '.join(empty)} is missing in all {frame.height} rows that have a target",
+            "leave it out of the model's features, or mend the source",
+        )
+
+
+def _named_classes(frame: pl.DataFrame, target: SnapshotColumn) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Return the frame with class names as target, and the names: numbers by value, text by code point."""
+    values = sorted(frame[target.name].unique().to_list())
+    if not 2 <= len(values) <= MAX_CLASSES:
+        raise TrainingError(
+            f"the target {target.name} has {len(values)} class{'' if len(values) == 1 else 'es'} in {frame.height} rows",
+            f"classification learns 2 to {MAX_CLASSES} classes; use another target, or task: regression for a quantity",
+        )
+    named = frame.with_columns(pl.col(target.name).cast(pl.String))
+    return named, tuple(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
+
+
+def _codes(names: pl.Series, classes: Sequence[str]) -> NDArray[np.int64]:
+    codes: NDArray[np.int64] = names.replace_strict(list(classes), list(range(len(classes))), return_dtype=pl.Int64).to_numpy()
+    return codes
+
+
+def _deviation(target: pl.Series, parts: SplitRows) -> float:
+    values = target.to_numpy().astype(np.float64)[parts.train]
+    deviation = float(values.std())
+    if not deviation or values.min() == values.max():
+        raise TrainingError(
+            f"the target {target.name} is {values[0]:g} in all {len(values)} training rows",
+            "use a target that varies, or more rows",
+        )
+    return deviation

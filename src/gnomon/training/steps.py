@@ -1,0 +1,150 @@
+"""The steps that make a model, as plain functions: they run in processes of their own, with one thread each."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gnomon.data.reading import scan
+from gnomon.data.snapshot import Snapshot
+from gnomon.inference.session import Predictor
+from gnomon.resources.model import Split, Task
+from gnomon.training.algorithms.interface import TrainingRows
+from gnomon.training.candidates import CandidatePlan
+from gnomon.training.fitting import NativeModel, export, fit_model
+from gnomon.training.golden_rows import golden_rows
+from gnomon.training.losses import classification_figures, regression_figures
+from gnomon.training.matrices import Matrices, concatenated, matrices_of
+from gnomon.training.parity import Parity, checked_parity, edge_rows
+from gnomon.training.preparation import Facts, Wanted, prepare_rows, target_values
+
+_LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxruntime", "scikit-learn")
+
+Rows = NDArray[np.int64]
+
+
+def prepare(
+    *,
+    snapshot: bytes,
+    files: Sequence[Path],
+    task: Task,
+    target: str,
+    features: Sequence[str],
+    split: Mapping[str, Any],
+    time: str | None,
+) -> dict[str, Any]:
+    """Return the training table of a model and its divided rows.
+
+    Returns:
+        ``table``: the features and the target, in normalised types. ``train``, ``validation``, ``test``: indices of rows,
+        int64. ``facts``: ``preparation.Facts`` as JSON.
+
+    Raises:
+        TrainingError: The snapshot does not suffice for the model.
+        DataError: A file cannot be read.
+    """
+    kept = Snapshot.from_json(snapshot)
+    wanted = Wanted(task, target, tuple(features), Split.model_validate(split), time)
+    prepared = prepare_rows(scan(kept, files), kept.columns, wanted)
+    return {
+        "table": prepared.table,
+        "train": prepared.parts.train,
+        "validation": prepared.parts.validation,
+        "test": prepared.parts.test,
+        "facts": msgspec.to_builtins(prepared.facts),
+    }
+
+
+def fit_candidate(
+    *, table: pa.Table, train: Rows, validation: Rows, facts: Mapping[str, Any], candidate: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Fit a candidate on the training rows, and measure its graph on the validation rows.
+
+    Returns:
+        ``report``: candidate, algorithm, params, what the fit found, the graph's ``metrics``, and its parity.
+
+    Raises:
+        TrainingError: The rows do not suffice.
+        ExportRefusedError: The graph disagrees with the native model.
+    """
+    known, plan = msgspec.convert(facts, Facts), _plan(candidate)
+    raw, target = matrices_of(table, known.inputs), target_values(table, known)
+    model = _fit(plan, known, raw, target, train)
+    held_out = raw.take(validation)
+    predictor = Predictor(export(model, raw, known.signature), known.signature)
+    parity = _parity(model, predictor, held_out, known, plan)
+    metrics = _metrics(predictor, held_out, target[validation])
+    return {"report": _report(plan, model, parity) | {"metrics": metrics}}
+
+
+def refit(
+    *,
+    table: pa.Table,
+    train: Rows,
+    validation: Rows,
+    test: Rows,
+    facts: Mapping[str, Any],
+    candidate: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Fit the chosen candidate on the training and validation rows, and export it.
+
+    Of the test rows only the inputs are used: for the parity check and for golden rows.
+
+    Returns:
+        ``model``: the ONNX file. ``signature`` and ``golden``: as the artifact carries them. ``report``: candidate,
+        algorithm, params, what the fit found, parity, and the versions of the libraries.
+
+    Raises:
+        TrainingError: The rows do not suffice.
+        ExportRefusedError: The graph disagrees with the native model.
+    """
+    known, plan = msgspec.convert(facts, Facts), _plan(candidate)
+    raw, target = matrices_of(table, known.inputs), target_values(table, known)
+    rows = np.concatenate([train, validation])
+    model = _fit(plan, known, raw, target, rows if known.ordered else np.sort(rows))
+    content = export(model, raw, known.signature)
+    predictor = Predictor(content, known.signature)
+    held_out = raw.take(test)
+    parity = _parity(model, predictor, held_out, known, plan)
+    golden = golden_rows(predictor, held_out, known.deviation, known.seed)
+    return {
+        "model": content,
+        "signature": msgspec.to_builtins(known.signature),
+        "golden": msgspec.to_builtins(golden),
+        "report": _report(plan, model, parity) | {"libraries": {name: version(name) for name in _LIBRARIES}},
+    }
+
+
+def _plan(candidate: Mapping[str, Any]) -> CandidatePlan:
+    return CandidatePlan(candidate["name"], candidate["algorithm"], candidate["params"])
+
+
+def _fit(plan: CandidatePlan, facts: Facts, raw: Matrices, target: NDArray[np.float64], rows: Rows) -> NativeModel:
+    return fit_model(plan, TrainingRows(raw.take(rows), target[rows], len(facts.classes), facts.ordered, facts.seed))
+
+
+def _parity(model: NativeModel, predictor: Predictor, held_out: Matrices, facts: Facts, plan: CandidatePlan) -> Parity:
+    rows = concatenated([held_out, edge_rows(facts.inputs, held_out, facts.seed)])
+    return checked_parity(predictor, model.predict(rows), rows, facts.deviation, plan.name)
+
+
+def _metrics(predictor: Predictor, rows: Matrices, target: NDArray[np.float64]) -> dict[str, float]:
+    answers = predictor.predict(rows.feed)
+    if "probabilities" in answers:
+        return classification_figures(target.astype(np.int64), answers["probabilities"].astype(np.float64))
+    return regression_figures(target, answers["prediction"].astype(np.float64))
+
+
+def _report(plan: CandidatePlan, model: NativeModel, parity: Parity) -> dict[str, Any]:
+    return {
+        "candidate": plan.name,
+        "algorithm": plan.algorithm,
+        "params": dict(plan.params),
+        "found": model.fitted.found(),
+        "parity": parity.to_json(),
+    }
