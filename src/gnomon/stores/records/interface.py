@@ -121,7 +121,11 @@ class SnapshotRecord:
 
 @dataclass(frozen=True)
 class ReleaseMark:
-    """The high-water mark of a service: what history alone cannot tell after a force-push."""
+    """The high-water mark of a service: what history alone cannot tell after a force-push.
+
+    ``withdrawn`` holds what may not be pinned again where history no longer reaches ``sequence``: every digest that was
+    pinned or taken back so far, the oldest first.
+    """
 
     service: ResourceKey
     sequence: int
