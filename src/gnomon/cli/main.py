@@ -38,6 +38,22 @@ COMMANDS = (
     Command("init", "gnomon.cli.init", "init", "Make a small repository that works at once."),
     Command("validate", "gnomon.cli.validate", "validate", "Check every manifest in a folder, or in one file."),
     Command("schema", "gnomon.cli.schema", "schema", "Print the JSON Schema of manifests, for editors."),
+    Command("infer", "gnomon.cli.infer", "infer", "Propose a dataset's schema from its files."),
+    Command("plan", "gnomon.cli.plan", "plan", "Show what the operator would do if this folder were committed."),
+    Command("up", "gnomon.cli.up", "up", "Follow a Git repository and make reality match it."),
+    Command("down", "gnomon.cli.down", "down", "Stop the operator of a home, and its gateway."),
+    Command("demo", "gnomon.cli.demo", "demo", "Tell the whole loop on real flights."),
+    Command("status", "gnomon.cli.get", "status", "Tell whether reality matches Git."),
+    Command("get", "gnomon.cli.get", "get", "List resources with their readiness."),
+    Command("describe", "gnomon.cli.get", "describe", "Show everything that is known of one resource."),
+    Command("events", "gnomon.cli.events", "events", "List what happened."),
+    Command("wait", "gnomon.cli.wait", "wait", "Wait until a resource is as asked."),
+    Command("reconcile", "gnomon.cli.reconcile", "reconcile", "Ask the Git remote now."),
+    Command("runs", "gnomon.cli.runs", "runs", "List how models were made."),
+    Command("logs", "gnomon.cli.runs", "logs", "Print what the steps of a run wrote."),
+    Command("history", "gnomon.cli.release", "history", "List the releases of a service, from Git."),
+    Command("rollback", "gnomon.cli.release", "rollback", "Commit the revert of a release."),
+    Command("predict", "gnomon.cli.predict", "predict", "Ask a service for predictions."),
 )
 """Every command, in the order in which people meet them."""
 

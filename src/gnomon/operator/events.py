@@ -15,7 +15,7 @@ class EventLog:
 
     records: Records
 
-    def normal(  # noqa: PLR0913, PLR0917 - the fields of an event
+    def normal(
         self,
         key: ResourceKey,
         reason: str,
@@ -27,7 +27,7 @@ class EventLog:
         """Tell that something happened as it should."""
         self.records.add_event("Normal", key, reason, message, now, revision, run)
 
-    def warning(  # noqa: PLR0913, PLR0917 - the fields of an event
+    def warning(
         self,
         key: ResourceKey,
         reason: str,

@@ -23,7 +23,7 @@ class Fingerprint:
     @property
     def digest(self) -> str:
         """One digest over all parts."""
-        return hashlib.sha256("\n".join((self.spec, self.data, self.code)).encode()).hexdigest()
+        return hashlib.sha256(f"{self.spec}\n{self.data}\n{self.code}".encode()).hexdigest()
 
     def parts(self) -> tuple[tuple[str, str], ...]:
         """Return the parts by name, as runs record them."""

@@ -10,11 +10,10 @@ from gnomon.operator.actions import ServiceRoute, TargetVersion
 from gnomon.operator.state import GatewayView
 from gnomon.resources.identity import Digest, ResourceKey
 from gnomon.serving.process import GatewayHandle, find_gateway, start_gateway
-from gnomon.serving.routes import Route, RouteTable, Target, read_routes, write_routes
+from gnomon.serving.routes import ROUTES_FILE, Route, RouteTable, Target, read_routes, write_routes
 from gnomon.serving.status import read_status
 
 _LOG = logging.getLogger(__name__)
-ROUTES_FILE = "routes.json"
 
 
 @dataclass
@@ -36,23 +35,23 @@ class GatewayControl:
         if found is not None:
             return found
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.routes() is None:
-            self.write(())
         handle = start_gateway(self.folder, self.layout, self.listen, self.workers)
         _LOG.info("gateway_started", extra={"address": handle.address})
         return handle
 
     def routes(self) -> tuple[ServiceRoute, ...] | None:
-        """Return the routes as the file holds them now; None where it is missing or unreadable."""
+        """Return the routes as the file holds them now; None where it is unreadable or was never written."""
         table = self._table()
-        if table is None:
+        if table is None or table.epoch == 0:
             return None
         return tuple(sorted((_from_route(name, route) for name, route in table.services.items()), key=lambda route: route.key))
 
     def write(self, routes: tuple[ServiceRoute, ...]) -> None:
         """Replace the routes, as one step."""
         table = self._table()
-        epoch = table.epoch + 1 if table is not None else 1
+        # A file that somebody broke must not take the count of epochs back.
+        told = read_status(self.folder).applied_epoch
+        epoch = 1 + max(table.epoch if table is not None else 0, told)
         services = {route.key.name: _to_route(route) for route in routes}
         write_routes(self.folder / ROUTES_FILE, RouteTable(epoch=epoch, services=services))
 
@@ -65,14 +64,14 @@ class GatewayControl:
         return GatewayView(
             is_up=True,
             applied=is_applied,
-            active={name: Digest(digest) for name, digest in status.active.items()},
-            errors=dict(status.errors),
+            active={name: Digest(s.active.digest) for name, s in status.services.items() if s.active is not None},
+            errors={name: s.error for name, s in status.services.items() if s.error},
         )
 
     def _table(self) -> RouteTable | None:
         try:
             return read_routes(self.folder / ROUTES_FILE)
-        except (FileNotFoundError, GatewayError):
+        except GatewayError:
             return None
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from gnomon.errors import ConflictError
 
+DEFAULT_HOME = Path("~/.gnomon")
+
 
 @dataclass(frozen=True)
 class Home:

@@ -86,7 +86,7 @@ class IntakeJobs:
             last_good = before.snapshot if before is not None else None
             rows = before.rows if before is not None else 0
             outcome = replace(outcome, snapshot=last_good, rows=rows, error=f"{error.cause} ({error.mend})")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a job's fault is told as its outcome, and must not end the thread
             _LOG.exception("intake_failed", extra={"resource": str(dataset.key)})
             last_good = before.snapshot if before is not None else None
             outcome = replace(outcome, snapshot=last_good, error=f"{type(error).__name__}: {error}")
@@ -192,8 +192,6 @@ class RunJobs:
     def _perform(self, job: _RunJob, run: RunRecord, model: Model, dataset: Dataset) -> None:
         records, events = self.stores.records, EventLog(self.stores.records)
         try:
-            if job.cancelled.is_set():
-                raise RunCancelledError("cancelled before it began", "it starts again if its inputs are wanted again")
             events.normal(model.key, "RunStarted", f"run {run.id}: {run.message}", self.clock(), run.revision, run.id)
             runner = self.make_runner(model.spec.resources.parallel)
             try:
@@ -205,7 +203,7 @@ class RunJobs:
                 records.put_run(self._superseded(run, job.superseded))
         except GnomonError as error:
             records.put_run(self._failed(run, "RunFailed", f"{error.cause} ({error.mend})"))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - likewise
             _LOG.exception("run_failed", extra={"run": run.id})
             records.put_run(self._failed(run, "InternalError", f"{type(error).__name__}: {error}"))
         else:

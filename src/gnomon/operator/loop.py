@@ -106,8 +106,8 @@ class Operator:
         try:
             return self.run_pass()
         except GnomonError as error:
-            _LOG.error("pass_failed", extra={"cause": error.cause, "mend": error.mend})  # noqa: TRY400 - no traceback for these
-        except Exception:
+            _LOG.error("pass_failed", extra={"cause": error.cause, "mend": error.mend})
+        except Exception:  # noqa: BLE001 - the loop outlives any one pass
             _LOG.exception("pass_failed")
         return timedelta(seconds=1)
 
@@ -127,7 +127,7 @@ class Operator:
             self._record_one(key, outcome, record.status, record.generation, desired, events, now)
         self._tell_source(desired, current.prune_refused)
 
-    def _record_one(  # noqa: PLR0913, PLR0917 - one row and its neighbourhood
+    def _record_one(
         self,
         key: ResourceKey,
         outcome: Outcome,

@@ -74,7 +74,7 @@ def status_of(outcome: Outcome, previous: Status, generation: int, revision: str
     )
 
 
-def _condition(  # noqa: PLR0913, PLR0917 - the fields of a condition
+def _condition(
     condition_type: ConditionType,
     status: Literal["True", "False", "Unknown"],
     reason: str,

@@ -56,7 +56,7 @@ def _decide(declared: Declared, desired: Desired, observed: Observed, now: datet
         case Dataset():
             return reconcile_dataset(declared, resource, desired, observed)
         case Model():
-            return reconcile_model(declared, resource, desired, observed, now)
+            return reconcile_model(resource, desired, observed, now)
         case Service():
             return reconcile_service(resource, desired, observed, now)
         case Release():

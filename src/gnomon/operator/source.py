@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from gnomon.data.sources import fingerprint, list_files
-from gnomon.errors import DataError, GnomonError, RepositoryError
+from gnomon.errors import DataError, RepositoryError
 from gnomon.operator.revert import LockState, lock_state, merge_mark
 from gnomon.operator.state import Desired, SourceFiles
 from gnomon.resources.canonical import resource_from_json
@@ -67,7 +67,7 @@ class SourceFollower:
             self._take_up(head)
 
     def poll(self) -> None:
-        """Ask the remote for the tip and take it up if it moved. Whatever goes wrong is told in ``state``, and changes nothing."""
+        """Ask the remote for the tip and take it up if it moved. What goes wrong is told in ``state``, and changes nothing."""
         try:
             head = self.repository.remote_head()
             if self._desired is None or head != self._desired.revision:
@@ -154,8 +154,3 @@ def declared_of(record: ResourceRecord) -> Declared:
     """Return the declaration that a record keeps."""
     resource: Any = resource_from_json(dict(record.declaration))
     return Declared(resource, record.path, record.line, record.blob, record.spec_digest)
-
-
-def explain(error: GnomonError) -> str:
-    """Return an error in one line, with its mend."""
-    return f"{error.cause} ({error.mend})"

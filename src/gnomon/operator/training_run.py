@@ -35,7 +35,8 @@ from gnomon.stores.artifacts.interface import ArtifactStore
 from gnomon.stores.objects.interface import ObjectStore
 from gnomon.stores.records.interface import Records, RunRecord, StepRecord
 from gnomon.training.candidates import CandidatePlan, expand
-from gnomon.training.dag import refit_step, selection_metric, training_steps
+from gnomon.training.dag import refit_step, training_steps
+from gnomon.training.selection import LOSSES, selection_metric
 
 _LOG = logging.getLogger(__name__)
 PACKAGE_ROOT = Path(gnomon.__file__).resolve().parent.parent
@@ -125,7 +126,8 @@ class _Run:
 
     def _ranked(self, plans: Sequence[CandidatePlan], fits: Mapping[str, StepRecord]) -> list[CandidatePlan]:
         """Return the candidates that were fitted, the best on the validation rows first; equal ones in declared order."""
-        metric, sign = selection_metric(self._context.model.spec)
+        metric = selection_metric(self._context.model.spec)
+        sign = 1 if metric in LOSSES else -1
         scored: list[tuple[float, int, CandidatePlan]] = []
         for order, candidate in enumerate(plans):
             step = fits.get(f"fit-{candidate.name}")
@@ -139,7 +141,7 @@ class _Run:
         """Refit the best candidate on all but the test rows; if its graph is refused there, the next best."""
         refused: list[str] = []
         for candidate in ranked:
-            step = refit_step(self._context.model.spec, self._context.dataset.spec, candidate, prepare, PACKAGE_ROOT)
+            step = refit_step(self._context.model.spec, candidate, prepare, PACKAGE_ROOT)
             record = self._execute((step,))[step.name]
             if record.state in {"done", "cached"}:
                 return _Trained(
@@ -206,7 +208,7 @@ class _Run:
             },
         )
         self._run = run
-        metric, _ = selection_metric(context.model.spec)
+        metric = selection_metric(context.model.spec)
         measured = _flat_metrics(evaluation["metrics"])
         headline = f"{metric} {measured[metric]:.5g}" if metric in measured else ""
         if not passed:

@@ -8,7 +8,6 @@ from gnomon.operator.controllers.decision import Decision
 from gnomon.operator.fingerprint import Fingerprint, model_fingerprint
 from gnomon.operator.outcomes import Done, Outcome, Stalled, Suspended, Waiting
 from gnomon.operator.state import Desired, Observed
-from gnomon.resources.compiled import Declared
 from gnomon.resources.dataset import Dataset
 from gnomon.resources.identity import Digest, ResourceKey
 from gnomon.resources.model import Model
@@ -18,7 +17,7 @@ _LOOK_AGAIN = timedelta(minutes=10)
 _DAY = timedelta(days=1)
 
 
-def reconcile_model(declared: Declared, model: Model, desired: Desired, observed: Observed, now: datetime) -> Decision:
+def reconcile_model(model: Model, desired: Desired, observed: Observed, now: datetime) -> Decision:
     """Decide whether a run is due. A run whose fingerprint has a verdict already is never started again."""
     runs = observed.runs.get(model.key, ())
     if model.spec.suspend:
@@ -92,7 +91,7 @@ def _waits_for_data(model: Model, observed: Observed) -> Outcome:
     return Waiting(_LOOK_AGAIN, "DatasetNotReady", f"waiting for {key} to be read")
 
 
-def _start(  # noqa: PLR0913, PLR0917 - all that a start depends on
+def _start(
     model: Model,
     fingerprint: Fingerprint,
     desired: Desired,

@@ -1,0 +1,70 @@
+"""``gnomon plan``: what a commit of this folder would do, before it is made."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gnomon.cli.client import ControlClient
+from gnomon.cli.get import Output
+from gnomon.cli.output import Format, print_document
+from gnomon.cli.worktree import WorkingTree, committed_tree, working_tree
+from gnomon.errors import OperatorUnreachableError
+from gnomon.resources.compile import compile_tree
+
+_FAILED = 1
+
+
+def plan(
+    path: Annotated[Path, typer.Argument(help="Folder of the repository.")] = Path(),
+    output: Output = Format.TABLE,
+) -> None:
+    """Show what the operator would do if this folder were committed. Changes nothing."""
+    here = working_tree(path)
+    client = ControlClient()
+    try:
+        planned = client.post("/plan", _sent(here))
+    except OperatorUnreachableError as error:
+        typer.echo(f"{error.cause}; comparing with the last commit only", err=True)
+        planned = _against_last_commit(here, committed_tree(path))
+    if output in {Format.JSON, Format.YAML}:
+        print_document(planned, output)
+    else:
+        _print(planned)
+    if planned["problems"]:
+        raise typer.Exit(_FAILED)
+
+
+def _print(planned: dict[str, Any]) -> None:
+    for problem in planned["problems"]:
+        typer.echo(f"error: {problem}", err=True)
+    if planned["pruneRefused"]:
+        typer.echo(f"! {planned['pruneRefused']}")
+    for action in planned["actions"]:
+        typer.echo(f"  {action['text']}")
+    if not planned["actions"] and not planned["problems"]:
+        typer.echo("nothing to do")
+
+
+def _sent(tree: WorkingTree) -> dict[str, Any]:
+    manifests = [
+        {"path": file.path, "blob": file.blob, "content": file.content.decode("utf-8", errors="surrogateescape")}
+        for file in tree.manifests
+    ]
+    return {"manifests": manifests, "tree": [vars(entry) for entry in tree.tree]}
+
+
+def _against_last_commit(here: WorkingTree, before: WorkingTree) -> dict[str, Any]:
+    new, old = compile_tree(here.manifests), compile_tree(before.manifests)
+    actions = []
+    for key in sorted(new.declared.keys() | old.declared.keys()):
+        now, then = new.declared.get(key), old.declared.get(key)
+        if now is not None and then is not None and now.spec_digest == then.spec_digest:
+            continue
+        word = "create" if then is None else "prune" if now is None else "update"
+        actions.append({"action": "Prune" if now is None else "Apply", "resource": str(key), "text": f"{word} {key}"})
+    blobs = {entry.path: entry.blob for entry in before.tree}
+    manifests = {file.path for file in here.manifests}
+    changed = [e.path for e in here.tree if e.path not in manifests and blobs.get(e.path) != e.blob]
+    actions += [{"action": "Data", "resource": path, "text": f"changed file {path}"} for path in changed]
+    return {"actions": actions, "problems": [str(problem) for problem in new.problems], "pruneRefused": ""}

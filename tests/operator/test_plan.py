@@ -1,0 +1,318 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from gnomon.operator.revert import lock_state
+
+from gnomon.operator.actions import (
+    Apply,
+    CancelRun,
+    Prune,
+    SetRoutes,
+    StartRun,
+    TakeSnapshot,
+    TargetVersion,
+    WriteRelease,
+)
+from gnomon.operator.outcomes import Done, Stalled, Waiting
+from gnomon.operator.plan import plan
+from gnomon.operator.state import Blocked, Desired, GatewayView, Observed, SourceFiles
+from gnomon.resources.identity import ResourceKey, Revision
+from gnomon.stores.repositories.interface import FileVersion
+from tests.operator.states import (
+    DATASET,
+    MANIFESTS,
+    MODEL,
+    MODEL_YAML,
+    NOW,
+    SERVICE,
+    SERVICE_YAML,
+    desired_of,
+    digest,
+    fingerprint,
+    release_yaml,
+    route,
+    run_of,
+    settled,
+    with_runs,
+)
+
+RELEASE = "releases/default/delay.yaml"
+
+
+def released(*pins: tuple[int, str, int], manifests: dict[str, str] | None = None) -> Desired:
+    """A commit whose release file went through these (version, letter, sequence), oldest first."""
+    files = dict(manifests or MANIFESTS)
+    version, letter, sequence = pins[-1]
+    files[RELEASE] = release_yaml(version, letter, sequence)
+    history = [FileVersion(Revision(f"{n:040d}"), release_yaml(*pin).encode()) for n, pin in enumerate(pins)]
+    return replace(desired_of(files), locks={SERVICE: lock_state(tuple(reversed(history)))})
+
+
+def kept(observed: Observed, *letters: str) -> Observed:
+    """The same with artifacts of the model under these letters."""
+    return replace(observed, artifacts={digest(letter): "default/delay" for letter in letters})
+
+
+def actions_of(desired: Desired, observed: Observed) -> list[type]:
+    return [type(action) for action in plan(desired, observed, NOW).actions]
+
+
+def test_an_empty_home_learns_every_resource_and_then_reads_the_data() -> None:
+    desired = desired_of(MANIFESTS)
+    assert actions_of(desired, Observed()) == [Apply, Apply, Apply, TakeSnapshot, SetRoutes]
+
+
+def test_data_that_was_read_starts_a_run() -> None:
+    desired = desired_of(MANIFESTS)
+    planned = plan(desired, replace(settled(desired), routes=(route(None),)), NOW)
+    assert [type(action) for action in planned.actions] == [StartRun]
+    assert isinstance(planned.outcomes[MODEL], Waiting)
+
+
+def test_a_dataset_is_read_once_while_the_reading_is_under_way() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), intakes={}, intakes_under_way=frozenset({DATASET}), routes=(route(None),))
+    assert actions_of(desired, observed) == []
+
+
+def test_changed_files_are_read_again_and_no_run_starts_before() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),))
+    changed = replace(desired, sources={DATASET: SourceFiles("files-2")})
+    assert actions_of(changed, observed) == [TakeSnapshot]
+
+
+def test_a_missing_source_stalls_the_dataset_and_leaves_the_last_snapshot_in_use() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),))
+    gone = replace(desired, sources={DATASET: SourceFiles(error="no file matches data/*.csv")})
+    planned = plan(gone, observed, NOW)
+    assert isinstance(planned.outcomes[DATASET], Stalled)
+    assert [type(action) for action in planned.actions] == [StartRun]
+
+
+def test_a_run_under_way_is_left_alone() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),))
+    run = run_of(desired, observed, "running")
+    observed = replace(with_runs(observed, run), runs_under_way={run.id: "1 of 4 steps"})
+    planned = plan(desired, observed, NOW)
+    assert planned.actions == ()
+    assert "1 of 4 steps" in planned.outcomes[MODEL].message
+
+
+def test_a_run_that_a_crash_left_behind_is_resumed_under_its_id() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),))
+    run = run_of(desired, observed, "running")
+    (resumed,) = plan(desired, with_runs(observed, run), NOW).actions
+    assert isinstance(resumed, StartRun)
+    assert resumed.resume == run.id
+
+
+def test_a_run_for_inputs_that_nobody_wants_any_more_is_cancelled_and_a_new_one_started() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),))
+    old = replace(run_of(desired, observed, "running"), fingerprint="something else")
+    observed = replace(with_runs(observed, old), runs_under_way={old.id: "1 of 4 steps"})
+    assert actions_of(desired, observed) == [CancelRun, StartRun]
+
+
+@pytest.mark.parametrize("state", ["refused", "failed"])
+def test_a_verdict_is_not_asked_for_twice(state: str) -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),))
+    planned = plan(desired, with_runs(observed, run_of(desired, observed, state)), NOW)
+    assert planned.actions == ()
+    assert isinstance(planned.outcomes[MODEL], Stalled)
+
+
+def test_changed_data_is_no_reason_where_the_model_does_not_name_it() -> None:
+    manifests = {**MANIFESTS, "model.yaml": MODEL_YAML + "  retrain: {when: [code]}\n"}
+    desired = desired_of(manifests)
+    observed = replace(settled(desired), routes=(route(None),))
+    run = run_of(desired, observed, "passed", 1)
+    before = replace(run, fingerprint="another", summary={"parts": {**run.summary["parts"], "data": "older"}})
+    planned = plan(desired, with_runs(observed, before), NOW)
+    assert planned.actions == ()
+    assert planned.outcomes[MODEL].reason == "NotRetrained"
+
+
+def test_a_changed_spec_starts_a_run_whatever_the_model_names() -> None:
+    manifests = {**MANIFESTS, "model.yaml": MODEL_YAML + "  retrain: {when: []}\n"}
+    desired = desired_of(manifests)
+    observed = replace(settled(desired), routes=(route(None),))
+    run = run_of(desired, observed, "passed", 1)
+    before = replace(run, fingerprint="another", summary={"parts": {**run.summary["parts"], "spec": "older"}})
+    assert StartRun in actions_of(desired, with_runs(observed, before))
+
+
+def test_a_cooldown_holds_the_next_run_back_until_it_is_over() -> None:
+    manifests = {**MANIFESTS, "model.yaml": MODEL_YAML + "  retrain: {cooldown: 2h}\n"}
+    desired = desired_of(manifests)
+    observed = replace(settled(desired), routes=(route(None),))
+    before = replace(run_of(desired, observed, "refused"), fingerprint="another", summary={"parts": {}})
+    planned = plan(desired, with_runs(observed, before), NOW)
+    outcome = planned.outcomes[MODEL]
+    assert isinstance(outcome, Waiting)
+    assert outcome.after == timedelta(hours=1)
+    later = plan(desired, with_runs(observed, before), NOW + timedelta(hours=1))
+    assert [type(action) for action in later.actions] == [StartRun]
+
+
+def test_most_runs_a_day_are_counted_over_the_last_24_hours() -> None:
+    manifests = {**MANIFESTS, "model.yaml": MODEL_YAML + "  retrain: {maxPerDay: 2}\n"}
+    desired = desired_of(manifests)
+    observed = replace(settled(desired), routes=(route(None),))
+    run = replace(run_of(desired, observed, "refused"), fingerprint="another", summary={"parts": {}})
+    two = (run, replace(run, id="run-0", started_at=NOW - timedelta(hours=5)))
+    assert plan(desired, with_runs(observed, *two), NOW).outcomes[MODEL].reason == "HeldBack"
+    one_is_old = (run, replace(run, id="run-0", started_at=NOW - timedelta(hours=25)))
+    assert StartRun in actions_of(desired, with_runs(observed, *one_is_old))
+
+
+def test_a_passed_run_is_written_to_git_before_any_traffic_moves() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),))
+    planned = plan(desired, with_runs(observed, run_of(desired, observed, "passed", 1)), NOW)
+    (write,) = planned.actions
+    assert isinstance(write, WriteRelease)
+    assert (write.version, write.digest) == (1, digest("1"))
+
+
+def test_a_release_in_git_becomes_a_route_and_the_service_is_ready_only_when_every_worker_serves_it() -> None:
+    desired = released((1, "1", 1))
+    observed = kept(replace(settled(desired), routes=(route(None),)), "1")
+    observed = with_runs(observed, run_of(desired, observed, "passed", 1))
+    planned = plan(desired, observed, NOW)
+    assert [type(action) for action in planned.actions] == [SetRoutes]
+    assert isinstance(planned.outcomes[SERVICE], Waiting)
+    serving = replace(
+        observed, routes=(route(1),), gateway=GatewayView(is_up=True, applied=True, active={"delay": digest("1")})
+    )
+    again = plan(desired, serving, NOW)
+    assert again.actions == ()
+    assert isinstance(again.outcomes[SERVICE], Done)
+
+
+def test_a_reverted_release_brings_the_old_version_back_keeps_the_new_one_warm_and_is_not_offered_again() -> None:
+    desired = released((1, "1", 1), (2, "2", 2), (1, "1", 1))
+    observed = kept(replace(settled(desired), routes=(route(2, "2"),)), "1", "2")
+    observed = with_runs(observed, run_of(desired, observed, "passed", 2, "2"))
+    planned = plan(desired, observed, NOW)
+    (routes,) = planned.actions
+    assert isinstance(routes, SetRoutes)
+    assert routes.routes == (route(1, "1", (TargetVersion(2, digest("2")),)),)
+
+
+def test_after_a_revert_a_new_version_is_promoted_again() -> None:
+    desired = released((1, "1", 1), (2, "2", 2), (1, "1", 1))
+    warm = (TargetVersion(2, digest("2")),)
+    observed = kept(replace(settled(desired), routes=(route(1, "1", warm),)), "1", "2")
+    observed = with_runs(observed, run_of(desired, observed, "passed", 3, "3"))
+    (write,) = plan(desired, observed, NOW).actions
+    assert isinstance(write, WriteRelease)
+    assert write.version == 3
+
+
+def test_after_a_revert_hold_waits_for_a_person() -> None:
+    manifests = {**MANIFESTS, "service.yaml": SERVICE_YAML + "  release: {afterRevert: hold}\n"}
+    desired = released((1, "1", 1), (2, "2", 2), (1, "1", 1), manifests=manifests)
+    warm = (TargetVersion(2, digest("2")),)
+    observed = kept(replace(settled(desired), routes=(route(1, "1", warm),)), "1", "2")
+    observed = with_runs(observed, run_of(desired, observed, "passed", 3, "3"))
+    planned = plan(desired, observed, NOW)
+    assert planned.actions == ()
+    assert "is held" in planned.outcomes[SERVICE].message
+
+
+def test_a_pinned_digest_without_an_artifact_leaves_the_last_good_route() -> None:
+    desired = released((1, "1", 1), (2, "2", 2))
+    observed = kept(replace(settled(desired), routes=(route(1),)), "1")
+    observed = with_runs(observed, run_of(desired, observed, "passed", 2, "2"))
+    planned = plan(desired, observed, NOW)
+    assert isinstance(planned.outcomes[SERVICE], Stalled)
+    assert SetRoutes not in [type(action) for action in planned.actions]
+
+
+def test_a_pinned_artifact_of_another_model_is_refused() -> None:
+    desired = released((1, "1", 1))
+    observed = replace(settled(desired), routes=(route(None),), artifacts={digest("1"): "default/other"})
+    observed = with_runs(observed, run_of(desired, observed, "passed", 1))
+    planned = plan(desired, observed, NOW)
+    assert "artifact of default/other" in planned.outcomes[SERVICE].message
+    assert planned.actions == ()
+
+
+def test_a_blocked_release_is_not_tried_again_before_its_time() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),))
+    observed = with_runs(observed, run_of(desired, observed, "passed", 1))
+    blocked = Blocked(digest("1"), "protected branch", NOW + timedelta(seconds=5))
+    planned = plan(desired, replace(observed, blocked={SERVICE: blocked}), NOW)
+    assert planned.actions == ()
+    assert "protected branch" in planned.outcomes[SERVICE].message
+    later = plan(desired, replace(observed, blocked={SERVICE: blocked}), NOW + timedelta(seconds=6))
+    assert [type(action) for action in later.actions] == [WriteRelease]
+
+
+def test_a_broken_file_holds_its_resource_and_says_where() -> None:
+    good = desired_of(MANIFESTS)
+    broken = desired_of({**MANIFESTS, "service.yaml": SERVICE_YAML + "  modle: delay\n"}, good.compiled.declared)
+    observed = replace(settled(good), routes=(route(None),))
+    planned = plan(broken, observed, NOW)
+    outcome = planned.outcomes[SERVICE]
+    assert isinstance(outcome, Stalled)
+    assert "service.yaml:6:3" in outcome.message
+    assert not any(isinstance(action, Prune | Apply) for action in planned.actions)
+
+
+def test_a_resource_that_left_is_pruned() -> None:
+    manifests = {**MANIFESTS, **{f"d{n}.yaml": MANIFESTS["dataset.yaml"].replace("flights", f"more-{n}") for n in range(4)}}
+    before = desired_of(manifests)
+    after = desired_of({path: text for path, text in manifests.items() if path != "d0.yaml"})
+    planned = plan(after, replace(settled(before), routes=(route(None),)), NOW)
+    assert Prune(ResourceKey("Dataset", "default", "more-0")) in planned.actions
+
+
+def test_a_mass_deletion_is_refused_and_the_services_keep_their_routes() -> None:
+    before = desired_of(MANIFESTS)
+    observed = replace(settled(before), routes=(route(1),))
+    planned = plan(desired_of({}), observed, NOW)
+    assert planned.actions == ()
+    assert "Gnomon-Allow-Prune: 3" in planned.prune_refused
+
+
+def test_a_mass_deletion_goes_through_where_the_commit_allows_it() -> None:
+    before = desired_of(MANIFESTS)
+    allowed = replace(desired_of({}), allowed_prunes=3)
+    assert actions_of(allowed, replace(settled(before), routes=(route(1),))) == [Prune, Prune, Prune, SetRoutes]
+
+
+def test_a_hand_changed_route_is_put_right() -> None:
+    desired = released((1, "1", 1))
+    observed = kept(replace(settled(desired), routes=(route(None),)), "1", "f")
+    observed = with_runs(observed, run_of(desired, observed, "passed", 1))
+    by_hand = replace(observed, routes=(route(9, "f"),))
+    (routes,) = plan(desired, by_hand, NOW).actions
+    assert isinstance(routes, SetRoutes)
+    assert routes.routes == (route(1),)
+
+
+def test_a_fingerprint_does_not_change_with_keys_that_do_not_touch_the_result() -> None:
+    plain, tuned = (
+        desired_of(MANIFESTS),
+        desired_of({**MANIFESTS, "model.yaml": MODEL_YAML + "  resources: {memory: 2GiB}\n  retrain: {cooldown: 1h}\n"}),
+    )
+    assert fingerprint(plain, settled(plain)) == fingerprint(tuned, settled(tuned))
+    other = desired_of({**MANIFESTS, "model.yaml": MODEL_YAML.replace("ridge", "lightgbm")})
+    assert fingerprint(plain, settled(plain)) != fingerprint(other, settled(other))
+
+
+def test_a_suspended_service_keeps_its_route_whatever_git_pins() -> None:
+    manifests = {**MANIFESTS, "service.yaml": SERVICE_YAML + "  suspend: true\n"}
+    desired = released((1, "1", 1), (2, "2", 2), manifests=manifests)
+    observed = kept(replace(settled(desired), routes=(route(1),)), "1", "2")
+    observed = with_runs(observed, run_of(desired, observed, "passed", 2, "2"))
+    assert plan(desired, observed, NOW).actions == ()
