@@ -1,0 +1,63 @@
+"""Judging as steps of the pipeline. Nothing heavy is imported here: the operator plans with it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gnomon.pipeline.dag import Argument, FromStore, FunctionRef, Step
+from gnomon.resources.identity import Digest
+from gnomon.resources.model import ModelSpec
+from gnomon.training.selection import selection_metric
+
+EVALUATE = "evaluate"
+RENDER = "render"
+
+
+def evaluate_step(
+    spec: ModelSpec, prepare: Mapping[str, Argument], artifact: Digest, champion: Digest | None, layout: Path, root: Path
+) -> Step:
+    """Return the step that measures an artifact; its result is named ``report``.
+
+    The thresholds of the gates are no part of its key: moving one judges the figures anew without measuring them again.
+
+    Args:
+        spec: The model.
+        prepare: What training's ``prepare`` step gave; ``table``, ``test`` and ``facts`` are taken.
+        artifact: The packed candidate.
+        champion: What the service runs now.
+        layout: Folder of the artifact store.
+        root: The folder that holds the package ``gnomon``.
+    """
+    compared = {gate.metric for gate in spec.gates if gate.against == "champion" and gate.confidence is not None}
+    return Step(
+        name=EVALUATE,
+        function=FunctionRef(root, "gnomon/evaluation/steps.py", "evaluate"),
+        params={
+            "artifact": artifact,
+            "champion": champion,
+            "asked": {
+                "target": spec.target,
+                "metric": selection_metric(spec),
+                "compare": sorted(compared),
+                "seed": spec.split.seed,
+            },
+        },
+        inputs={name: prepare[name] for name in ("table", "test", "facts")},
+        settings={"layout": str(layout)},
+        seed=spec.split.seed,
+        timeout=spec.resources.timeout,
+        memory_bytes=spec.resources.memory,
+    )
+
+
+def render_step(report: Digest, root: Path) -> Step:
+    """Return the step that makes the page of a run; its result is named ``page``.
+
+    Args:
+        report: The report as a kept JSON document.
+        root: The folder that holds the package ``gnomon``.
+    """
+    return Step(
+        name=RENDER,
+        function=FunctionRef(root, "gnomon/evaluation/page.py", "render"),
+        inputs={"report": FromStore(report, "json")},
+    )

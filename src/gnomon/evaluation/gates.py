@@ -1,0 +1,254 @@
+"""A report of figures becomes a verdict: each condition of each gate, passed or not, in words with its figures.
+
+A condition passes only where its figure was measured: a gate that checked nothing has not passed.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from gnomon.evaluation.figures import format_apart, format_gain
+from gnomon.resources.model import Gate
+from gnomon.resources.quantities import format_share, parse_duration, parse_size
+from gnomon.training.selection import LOSSES
+
+_LOSSES = LOSSES | {"latencyP99", "size"}
+
+_ROUNDING = 1e-9
+"""Gains are kept with nine decimals, so a gain on the bound may lie this far below it."""
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One condition, judged.
+
+    Args:
+        metric: What it is about.
+        description: The condition, such as ``rmse <= 45``.
+        passed: Whether it holds.
+        measured: The figure that decided: the metric in its own unit, milliseconds or bytes; against the champion the
+            relative improvement or the ratio; with a confidence the probability. None where there is none.
+        bound: What it was held against, in the same unit.
+        figure: ``measured`` in words.
+        message: The whole of it in words, with figures.
+    """
+
+    metric: str
+    description: str
+    passed: bool
+    measured: float | None
+    bound: float | None
+    figure: str
+    message: str
+
+
+def judge(gates: Sequence[Gate], report: Mapping[str, Any]) -> tuple[GateResult, ...]:
+    """Return one result for every condition of every gate, in their order.
+
+    A gate ``against: champion`` that names neither ``improveBy`` nor ``maxRatio`` asks for a candidate no worse than the
+    champion. It passes where there is no champion yet, and fails where there is one that cannot be compared: a model must
+    not get past its gates because they could not look. ``maxRatio`` bounds candidate / champion of a loss, and champion /
+    candidate of a score: in both cases by which factor the candidate may be worse.
+
+    Args:
+        gates: The gates of a model.
+        report: What ``evaluation.steps.evaluate`` measured.
+    """
+    return tuple(result for gate in gates for result in _judged(gate, report))
+
+
+def gates_table(results: Sequence[GateResult]) -> str:
+    """Return the results as a plain text table, for the body of a release commit; it ends without a newline."""
+    if not results:
+        return "no gates are declared"
+    head = ("gate", "measured", "verdict")
+    rows = [(r.description, r.figure, "passed" if r.passed else "FAILED") for r in results]
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(3)]
+    lines = (head, tuple("-" * width for width in widths), *rows)
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def _judged(gate: Gate, report: Mapping[str, Any]) -> Iterator[GateResult]:
+    stated = False
+    if gate.max is not None:
+        stated = True
+        yield _bounded(gate.metric, gate.max, report, upper=True)
+    if gate.min is not None:
+        stated = True
+        yield _bounded(gate.metric, gate.min, report, upper=False)
+    if gate.against is not None:
+        stated = True
+        yield from _against_champion(gate, report)
+    elif gate.improve_by is not None or gate.max_ratio is not None or gate.confidence is not None:
+        stated = True
+        yield _failed(
+            gate.metric, gate.metric, "improveBy, maxRatio and confidence compare with something: add against: champion"
+        )
+    if not stated:
+        yield _failed(gate.metric, gate.metric, "the gate states no condition: give it max, min or against")
+
+
+def _bounded(metric: str, written: float | str, report: Mapping[str, Any], *, upper: bool) -> GateResult:
+    description = f"{metric} {'<=' if upper else '>='} {written}"
+    try:
+        bound = _bound(metric, written)
+    except ValueError as error:
+        return _failed(metric, description, f"the bound {written!r} of {metric} cannot be read: {error}")
+    value, why = _value(report, metric)
+    if value is None:
+        return _failed(metric, description, f"{metric} was not measured: {why}", bound)
+    passed = value <= bound if upper else value >= bound
+    relation = ("at most" if upper else "at least") if passed else ("above" if upper else "below")
+    figure, limit = format_apart(metric, value, bound)
+    return GateResult(metric, description, passed, value, bound, figure, f"{metric} is {figure}, {relation} {limit}")
+
+
+def _bound(metric: str, written: float | str) -> float:
+    """Return a written bound in the unit that the report measures in. Raises ValueError."""
+    if metric == "latencyP99":
+        return parse_duration(written) / timedelta(milliseconds=1)
+    if metric == "size":
+        return float(parse_size(written))
+    if isinstance(written, str):
+        raise ValueError("write a number")  # noqa: TRY004 - parse_duration and parse_size raise the same
+    if not math.isfinite(written):
+        raise ValueError("write a finite number")
+    return float(written)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """One condition against the champion: a least relative improvement, or a largest ratio."""
+
+    metric: str
+    description: str
+    improve_by: float | None = None
+    max_ratio: float | None = None
+    confidence: float | None = None
+
+    @property
+    def is_loss(self) -> bool:
+        return self.metric in _LOSSES
+
+    @property
+    def bound(self) -> float:
+        return self.max_ratio if self.max_ratio is not None else self.improve_by or 0.0
+
+    @property
+    def least_gain(self) -> float:
+        """The relative gain from which on the condition holds."""
+        if self.max_ratio is None:
+            return self.improve_by or 0.0
+        return 1 - self.max_ratio if self.is_loss else 1 / self.max_ratio - 1
+
+    def holds(self, ours: float, theirs: float) -> bool:
+        """Whether the condition holds; multiplied out, so that a champion at zero needs no special case."""
+        if self.max_ratio is not None:
+            return ours <= self.max_ratio * theirs if self.is_loss else self.max_ratio * ours >= theirs
+        return self.gained(ours, theirs) >= (self.improve_by or 0.0) * abs(theirs)
+
+    def gained(self, ours: float, theirs: float) -> float:
+        return theirs - ours if self.is_loss else ours - theirs
+
+    def measured(self, ours: float, theirs: float) -> tuple[float | None, str]:
+        """Return the improvement or the ratio, and the same in words."""
+        if self.max_ratio is None:
+            gain = self.gained(ours, theirs) / abs(theirs) if theirs else None
+            return gain, "champion is 0" if gain is None else format_gain(gain)
+        above, below = (ours, theirs) if self.is_loss else (theirs, ours)
+        ratio = above / below if below else None
+        return ratio, "divided by 0" if ratio is None else f"{ratio:.5g} x"
+
+
+def _against_champion(gate: Gate, report: Mapping[str, Any]) -> Iterator[GateResult]:
+    sure = "" if gate.confidence is None else f", {gate.confidence * 100:g}% sure"
+    if gate.improve_by is not None or gate.max_ratio is None:
+        wanted = f"better than champion by {format_share(gate.improve_by)}" if gate.improve_by else "no worse than champion"
+        yield _compared(
+            _Comparison(gate.metric, f"{gate.metric} {wanted}{sure}", gate.improve_by or 0.0, None, gate.confidence), report
+        )
+    if gate.max_ratio is not None:
+        wanted = f"within {gate.max_ratio:g} x champion"
+        yield _compared(
+            _Comparison(gate.metric, f"{gate.metric} {wanted}{sure}", None, float(gate.max_ratio), gate.confidence), report
+        )
+
+
+def _compared(condition: _Comparison, report: Mapping[str, Any]) -> GateResult:
+    metric, description, bound = condition.metric, condition.description, condition.bound
+    champion = report.get("champion")
+    if champion is None:
+        return GateResult(metric, description, True, None, bound, "no champion", "there is no champion yet")  # noqa: FBT003
+    obstacle = _obstacle(condition, report, champion)
+    if obstacle:
+        return _failed(metric, description, obstacle, bound)
+    ours, theirs = float(report["metrics"][metric]["value"]), float(champion["metrics"][metric]["value"])
+    measured, figure = condition.measured(ours, theirs)
+    texts = format_apart(metric, ours, theirs)
+    message = f"{metric} is {texts[0]} against the champion's {texts[1]}, {_in_words(condition, ours, theirs)}"
+    if condition.confidence is None or not condition.holds(ours, theirs):
+        return GateResult(metric, description, condition.holds(ours, theirs), measured, bound, figure, message)
+    return _sure(condition, condition.confidence, message, figure, report)
+
+
+def _obstacle(condition: _Comparison, report: Mapping[str, Any], champion: Mapping[str, Any]) -> str:
+    """Return why the two cannot be compared, or an empty text."""
+    metric = condition.metric
+    if not champion["comparable"]:
+        return f"the champion cannot be compared: {champion['cause']} ({champion['mend']})"
+    for whose, sheet in (("", report), (" of the champion", champion)):
+        value, why = _value(sheet, metric)
+        if value is None:
+            return f"{metric}{whose} was not measured: {why}"
+        if condition.max_ratio is not None and value < 0:
+            return f"{metric}{whose} is below zero, where a ratio means nothing: use improveBy"
+    return ""
+
+
+def _sure(condition: _Comparison, confidence: float, message: str, figure: str, report: Mapping[str, Any]) -> GateResult:
+    """Judge a condition that holds on the test rows, and shall hold in a share of their resamples too."""
+    metric, description = condition.metric, condition.description
+    gains = report.get("comparison", {}).get(metric, {}).get("gains") or ()
+    if not gains:
+        return _failed(metric, description, f"{message}; how sure that is was not measured: drop confidence", confidence)
+    share = sum(gain >= condition.least_gain - _ROUNDING for gain in gains) / len(gains)
+    told = (
+        f"{message}; it holds in {share * 100:.4g}% of {len(gains)} resamples of the test rows, asked are {confidence * 100:g}%"
+    )
+    figure = f"{figure}, {share * 100:.4g}% sure"
+    return GateResult(metric, description, share >= confidence, share, confidence, figure, told)
+
+
+def _in_words(condition: _Comparison, ours: float, theirs: float) -> str:
+    if condition.max_ratio is not None:
+        return f"{condition.measured(ours, theirs)[1]}, asked is at most {condition.max_ratio:g} x"
+    gain, _ = condition.measured(ours, theirs)
+    asked = f"asked is {format_share(condition.improve_by)} better" if condition.improve_by else "asked is no worse"
+    if gain is None:
+        return asked
+    return f"{abs(gain) * 100:.3g}% {'better' if gain > 0 else 'worse'}, {asked}" if gain else f"equal, {asked}"
+
+
+def _value(report: Mapping[str, Any], metric: str) -> tuple[float | None, str]:
+    """Return a measured value, or None and why there is none."""
+    entry = report.get("metrics", {}).get(metric)
+    if entry is None:
+        return None, "it does not belong to this task"
+    value = entry.get("value")
+    if value is None or not math.isfinite(value):
+        return None, entry.get("note") or "it is undefined on these rows"
+    return float(value), ""
+
+
+def _failed(metric: str, description: str, message: str, bound: float | None = None) -> GateResult:
+    return GateResult(metric, description, False, None, bound, "not measured", message)  # noqa: FBT003 - the field is named
+
+
+def format_verdict(results: Sequence[GateResult]) -> str:
+    """Return the verdict in a line: how many conditions hold, or that there are none."""
+    if not results:
+        return "no gates are declared"
+    passed = sum(result.passed for result in results)
+    return f"{passed} of {len(results)} gate conditions hold"

@@ -1,0 +1,184 @@
+"""The figures behind a report's plots, as small plain JSON values: computed once, drawn by ``charts``, readable by programs.
+
+All of it is deterministic: samples are drawn with a fixed seed, and rows are taken in their order.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnomon.evaluation.metrics import METRICS, Answers, CountedAnswers, once
+
+Floats = NDArray[np.float64]
+
+SAMPLED_ROWS = 800
+_RESIDUAL_BINS = 40
+_QUANTILE_BINS = 20
+_CALIBRATION_BINS = 10
+_CURVE_POINTS = 120
+_TIME_BINS = 24
+_MOST_CLASSES = 20
+
+
+def plots_of(
+    candidate: Answers, champion: Answers | None, metric: str, times: NDArray[np.int64] | None, seed: int
+) -> dict[str, Any]:
+    """Return the figures of every plot that the task has.
+
+    Args:
+        candidate: The candidate's answers.
+        champion: The champion's answers on the same rows.
+        metric: The model's metric, for the plot over time.
+        times: Microseconds of the UTC epoch of every row, where the rows have a time column.
+        seed: Chooses the rows that are shown one by one.
+    """
+    plots = _regression(candidate, champion, seed) if candidate.probabilities is None else _classification(candidate)
+    if times is not None:
+        plots["overTime"] = _over_time(candidate, champion, metric, times)
+    return plots
+
+
+def _regression(candidate: Answers, champion: Answers | None, seed: int) -> dict[str, Any]:
+    chosen = np.sort(np.random.default_rng(seed).permutation(candidate.rows)[:SAMPLED_ROWS])
+    return {
+        "predictedActual": {
+            "actual": _numbers(np.asarray(candidate.actual, dtype=np.float64)[chosen]),
+            "predicted": _numbers(np.asarray(candidate.predicted, dtype=np.float64)[chosen]),
+            "rows": candidate.rows,
+        },
+        "reliability": _reliability(candidate),
+        "residuals": _residuals(candidate, champion),
+    }
+
+
+def _reliability(answers: Answers) -> dict[str, Any]:
+    """Return mean predicted and mean actual value of rows of similar prediction, in bins of equal size."""
+    parts = np.array_split(np.argsort(answers.predicted, kind="stable"), min(_QUANTILE_BINS, answers.rows))
+    return {
+        "predicted": _numbers(np.array([np.mean(answers.predicted[part]) for part in parts])),
+        "actual": _numbers(np.array([np.mean(answers.actual[part]) for part in parts])),
+    }
+
+
+def _residuals(candidate: Answers, champion: Answers | None) -> dict[str, Any]:
+    """Return the counts of predicted - actual between common edges; what lies outside is counted in the outermost bins."""
+    models = {"candidate": candidate} | ({"champion": champion} if champion is not None else {})
+    errors = {name: once(model).errors for name, model in models.items()}
+    finite = {name: error[np.isfinite(error)] for name, error in errors.items()}
+    everything = np.concatenate(list(finite.values()))
+    if not everything.size:
+        return {"edges": [], "candidate": []}
+    low, high = np.quantile(everything, [0.005, 0.995])
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, _RESIDUAL_BINS + 1)
+    counts = {name: np.histogram(np.clip(error, low, high), edges)[0].tolist() for name, error in finite.items()}
+    return {"edges": _numbers(edges), **counts}
+
+
+def _classification(answers: Answers) -> dict[str, Any]:
+    probabilities = answers.probabilities
+    plots: dict[str, Any] = {"confusion": _confusion(answers), "perClass": _per_class(answers)}
+    if probabilities is not None and np.isfinite(probabilities).all():
+        plots["roc"] = _roc(answers, probabilities)
+        plots["calibration"] = _calibration(answers, probabilities)
+    return plots
+
+
+def _names(answers: Answers) -> list[str]:
+    return [*answers.classes, "(unknown class)"]
+
+
+def _confusion(answers: Answers) -> dict[str, Any]:
+    """Return how often each class was answered with each, of the classes with the most rows; the rest is counted together."""
+    matrix = once(answers).confusion[0].astype(np.int64)
+    occurring = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
+    largest = np.argsort(-(matrix.sum(axis=1) + matrix.sum(axis=0))[occurring], kind="stable")
+    shown = np.sort(occurring[largest[:_MOST_CLASSES]])
+    return {
+        "classes": [_names(answers)[k] for k in shown],
+        "counts": matrix[np.ix_(shown, shown)].tolist(),
+        "leftOut": int(len(occurring) - len(shown)),
+    }
+
+
+def _per_class(answers: Answers) -> list[dict[str, Any]]:
+    right, true, answered = (counts[0] for counts in once(answers).hits)
+    return [
+        {
+            "name": name,
+            "rows": int(true[k]),
+            "answered": int(answered[k]),
+            "precision": float(right[k] / answered[k]) if answered[k] else None,
+            "recall": float(right[k] / true[k]) if true[k] else None,
+            "f1": float(2 * right[k] / (true[k] + answered[k])),
+        }
+        for k, name in enumerate(_names(answers))
+        if true[k] or answered[k]
+    ]
+
+
+def _roc(answers: Answers, probabilities: Floats) -> list[dict[str, Any]]:
+    """Return the ROC curve of each class against the rest, of the second class alone where there are two."""
+    asked = [1] if len(answers.classes) == 2 else range(min(len(answers.classes), _MOST_CLASSES))
+    curves = []
+    for k in asked:
+        positive = answers.actual == k
+        if 0 < positive.sum() < answers.rows:
+            false_rate, true_rate = _roc_points(probabilities[:, k], positive)
+            curves.append({"name": answers.classes[k], "falsePositive": false_rate, "truePositive": true_rate})
+    return curves
+
+
+def _roc_points(score: Floats, positive: NDArray[np.bool_]) -> tuple[list[float], list[float]]:
+    order = np.argsort(-score, kind="stable")
+    last_of_ties = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
+    true_rate = np.cumsum(positive[order])[last_of_ties] / positive.sum()
+    false_rate = np.cumsum(~positive[order])[last_of_ties] / (~positive).sum()
+    true_rate, false_rate = np.append(0.0, true_rate), np.append(0.0, false_rate)
+    grid = np.unique(np.linspace(0, len(true_rate) - 1, min(_CURVE_POINTS, len(true_rate))).astype(int))
+    return [round(x, 5) for x in false_rate[grid].tolist()], [round(y, 5) for y in true_rate[grid].tolist()]
+
+
+def _calibration(answers: Answers, probabilities: Floats) -> dict[str, Any]:
+    """Return, for rows of similar probability, how probable and how frequent the class was.
+
+    With two classes it is the second one's probability; with more, that of the class that was answered.
+    """
+    if len(answers.classes) == 2:
+        of, score, happened = answers.classes[1], probabilities[:, 1], answers.actual == 1
+    else:
+        of, score, happened = "", probabilities.max(axis=1), answers.actual == answers.predicted
+    bins = np.minimum((score * _CALIBRATION_BINS).astype(int), _CALIBRATION_BINS - 1)
+    rows = np.bincount(bins, minlength=_CALIBRATION_BINS)
+    filled = np.flatnonzero(rows)
+    return {
+        "of": of,
+        "rows": rows[filled].tolist(),
+        "probability": _numbers((np.bincount(bins, score, _CALIBRATION_BINS))[filled] / rows[filled]),
+        "frequency": _numbers((np.bincount(bins, happened, _CALIBRATION_BINS))[filled] / rows[filled]),
+    }
+
+
+def _over_time(candidate: Answers, champion: Answers | None, metric: str, times: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the metric in consecutive spans of time with about as many rows each."""
+    order = np.argsort(times, kind="stable")
+    parts = np.array_split(order, max(1, min(_TIME_BINS, candidate.rows // 20)))
+    counts = np.zeros((len(parts), candidate.rows))
+    for k, part in enumerate(parts):
+        counts[k, part] = 1
+    measure = METRICS[metric].function
+    lines: Mapping[str, Answers] = {"candidate": candidate} | ({"champion": champion} if champion is not None else {})
+    return {
+        "metric": metric,
+        "start": [int(times[part[0]]) for part in parts],
+        "end": [int(times[part[-1]]) for part in parts],
+        **{name: _numbers(measure(CountedAnswers(model, counts))) for name, model in lines.items()},
+    }
+
+
+def _numbers(values: Floats) -> list[float | None]:
+    """Return values with seven significant digits, which no plot can tell from more; None where there is none."""
+    return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]

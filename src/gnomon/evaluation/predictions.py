@@ -1,0 +1,146 @@
+"""A packed artifact answers the test rows through the serving runtime, and is timed."""
+
+import gc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gnomon.errors import InputError
+from gnomon.evaluation.metrics import Answers
+from gnomon.evaluation.rows import Column, class_names, request_columns, single_requests
+from gnomon.inference.encoding import Encoder
+from gnomon.inference.loading import LoadedArtifact, load_artifact
+from gnomon.resources.identity import Digest
+from gnomon.stores.artifacts.interface import ArtifactReader
+
+BATCH_ROWS = 8192
+_WARM_UP, _ROUND, _ROUNDS, _PATIENCE_NS = 100, 1000, 3, 3_000_000_000
+
+
+class Judged:
+    """An artifact with the rows that it is judged on.
+
+    Args:
+        reader: Where the artifact is kept.
+        digest: Which one it is.
+        rows: Test rows with a known target.
+
+    Raises:
+        ArtifactError: The artifact cannot be run; see ``inference.loading``.
+        InputError: The rows do not fit the artifact.
+    """
+
+    def __init__(self, reader: ArtifactReader, digest: Digest, rows: pa.Table) -> None:
+        self.artifact: LoadedArtifact = load_artifact(reader, digest)
+        self.signature = self.artifact.config.signature
+        self.size_bytes = artifact_size(reader, digest)
+        self._rows = rows.num_rows
+        self._encoder = Encoder(self.signature)
+        self._columns = request_columns(rows, self.signature)
+        self._outputs = self._answered()
+
+    def _answered(self) -> Mapping[str, NDArray[Any]]:
+        """Answer all rows, in batches, so that memory does not grow with the rows."""
+        parts: list[Mapping[str, NDArray[Any]]] = []
+        for start in range(0, self._rows, BATCH_ROWS):
+            batch: dict[str, Column] = {name: values[start : start + BATCH_ROWS] for name, values in self._columns.items()}
+            parts.append(self.artifact.predictor.predict(self._encoder.encode(batch)))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def answers(self, target: Any, classes: Sequence[str]) -> Answers:
+        """Return the answers beside the truth.
+
+        Args:
+            target: The target column of the rows, without nulls.
+            classes: The class names to count in, which hold all of the artifact's own.
+        """
+        predicted = self._outputs["prediction"].reshape(self._rows)
+        if self.signature.task == "regression":
+            actual = np.asarray(target.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+            answers = predicted.astype(np.float64)
+            answers[~np.isfinite(answers)] = np.nan
+            return Answers(actual, answers)
+        index = {name: k for k, name in enumerate(classes)}
+        return Answers(
+            _indices(class_names(target), index),
+            _indices(predicted.tolist(), index),
+            self._probabilities(index),
+            tuple(classes),
+        )
+
+    def _probabilities(self, index: Mapping[str, int]) -> NDArray[np.float64] | None:
+        given = self._outputs.get("probabilities")
+        if given is None:
+            return None
+        probabilities = np.zeros((self._rows, len(index)))
+        probabilities[:, [index[name] for name in self.signature.classes]] = given
+        return probabilities
+
+    def latency(self) -> "Latency":
+        """Time requests of one row: encoding and running, without the network.
+
+        At least 1,000 runs; for models faster than a millisecond three rounds of them, and the median of the rounds'
+        percentiles, so that one hiccup of a shared machine does not decide a gate.
+        """
+        requests = single_requests(self._columns, self._rows, 256)
+        self._timed(requests, _WARM_UP)
+        # Other objects of this process, which a serving process does not have, must not be walked while the clock runs.
+        gc.collect()
+        gc.freeze()
+        try:
+            rounds = [self._timed(requests, _ROUND)]
+            while len(rounds) < _ROUNDS and rounds[0].sum() * (len(rounds) + 1) < _PATIENCE_NS:
+                rounds.append(self._timed(requests, _ROUND))
+        finally:
+            gc.unfreeze()
+        p50, p99 = np.median([np.quantile(times, [0.5, 0.99]) for times in rounds], axis=0) / 1e6
+        return Latency(p50_ms=float(p50), p99_ms=float(p99), runs=len(rounds) * _ROUND)
+
+    def _timed(self, requests: Sequence[Mapping[str, Column]], runs: int) -> NDArray[np.int64]:
+        encode, predict, times = self._encoder.encode, self.artifact.predictor.predict, np.empty(runs, dtype=np.int64)
+        for run in range(runs):
+            request = requests[run % len(requests)]
+            start = perf_counter_ns()
+            predict(encode(request))
+            times[run] = perf_counter_ns() - start
+        return times
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long a request of one row takes, in milliseconds."""
+
+    p50_ms: float
+    p99_ms: float
+    runs: int
+
+
+def artifact_size(reader: ArtifactReader, digest: Digest) -> int:
+    """Return the bytes of an artifact's configuration and files."""
+    manifest = reader.manifest(digest)
+    return manifest.config.size + sum(layer.size for layer in manifest.layers)
+
+
+def _indices(names: Sequence[str], index: Mapping[str, int]) -> NDArray[np.int64]:
+    """Return the index of each class name; unknown ones share the index after the last."""
+    unknown = len(index)
+    return np.fromiter((index.get(name, unknown) for name in names), dtype=np.int64, count=len(names))
+
+
+def require_same_question(candidate: LoadedArtifact, champion: LoadedArtifact) -> None:
+    """Refuse a champion that answers another question.
+
+    Raises:
+        InputError: Task or target differ.
+    """
+    ours, theirs = candidate.config.signature, champion.config.signature
+    if (ours.task, ours.target) != (theirs.task, theirs.target):
+        raise InputError(
+            f"it answers {theirs.task} of {theirs.target!r}, the candidate {ours.task} of {ours.target!r}",
+            "give a model that answers another question another name",
+        )

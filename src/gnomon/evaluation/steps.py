@@ -1,0 +1,176 @@
+"""The step that judges: a packed artifact and the test rows become every figure that gates and reports ask for.
+
+It runs in a worker process of the pipeline. What is measured is what will serve: the artifact is read back from the store,
+its golden rows are replayed, and rows are encoded and answered by the code that the gateway runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gnomon.errors import GnomonError
+from gnomon.evaluation.bootstrap import GAIN_BOUND, LEVEL, distributions, interval, measured, relative_gain, resamples_for
+from gnomon.evaluation.metrics import Answers, MetricInfo, metrics_of
+from gnomon.evaluation.plots import plots_of
+from gnomon.evaluation.predictions import Judged, require_same_question
+from gnomon.evaluation.rows import row_times, target_rows
+from gnomon.resources.identity import Digest
+from gnomon.stores.artifacts.layout import OciLayout
+
+Floats = NDArray[np.float64]
+
+
+def evaluate(
+    *,
+    table: pa.Table,
+    test: NDArray[np.int64],
+    facts: Mapping[str, Any],
+    artifact: str,
+    champion: str | None,
+    layout: str,
+    asked: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return ``{"report": …}``: everything that was measured, as plain JSON values. ``docs/evaluation.md`` lists its keys.
+
+    Everything but latency is the same for the same arguments.
+
+    Args:
+        table: All rows, as training prepared them.
+        test: Indices of the test rows.
+        facts: What training found out about the table; ``time`` names its time column.
+        artifact: Digest of the candidate.
+        champion: Digest of what serves now.
+        layout: Folder of the artifact store.
+        asked: ``target`` is the target column, ``metric`` the model's metric; ``compare`` lists the metrics of which the
+            comparison with the champion is kept resample by resample, because a gate asks for it; ``seed`` draws resamples.
+
+    Raises:
+        DataError: No test row has a target.
+        ArtifactError: The candidate cannot be run; GoldenRowsError where it does not reproduce its golden rows.
+        InputError: The test rows hold values that the candidate's schema refuses.
+    """
+    target, metric, seed = asked["target"], asked["metric"], asked["seed"]
+    rows, without_target = target_rows(table, target, test)
+    reader = OciLayout(Path(layout))
+    ours = Judged(reader, Digest(artifact), rows)
+    theirs = _champion(reader, champion, rows, ours) if champion is not None else None
+    classes = _all_classes(ours, theirs)
+    models = [model.answers(rows.column(target), classes) for model in (ours, theirs) if isinstance(model, Judged)]
+    metrics = metrics_of(ours.signature.task)
+    resampled = distributions(models, metrics, resamples_for(rows.num_rows), seed)
+    sheets = [
+        _sheet(judged, answers, metrics, spread)
+        for judged, answers, spread in zip((ours, theirs), models, resampled, strict=False)
+        if isinstance(judged, Judged)
+    ]
+    report = {
+        "task": ours.signature.task,
+        "target": target,
+        "classes": list(classes),
+        "metric": metric,
+        "rows": rows.num_rows,
+        "rowsWithoutTarget": without_target,
+        "resamples": resampled.shape[2],
+        "level": LEVEL,
+        "seed": seed,
+        **sheets[0],
+        "champion": _described(theirs, sheets),
+        "comparison": _comparison(metrics, models, resampled, asked["compare"]),
+        "plots": plots_of(
+            models[0], models[1] if len(models) > 1 else None, metric, row_times(rows, ours.signature, facts), seed
+        ),
+    }
+    return {"report": report}
+
+
+@dataclass(frozen=True)
+class _Incomparable:
+    """A champion that cannot answer these rows, and why."""
+
+    digest: Digest
+    error: GnomonError
+
+
+def _champion(reader: OciLayout, digest: str, rows: pa.Table, ours: Judged) -> Judged | _Incomparable:
+    """Return the champion's answers. It reads its own columns of the rows, which may be others than the candidate's."""
+    try:
+        theirs = Judged(reader, Digest(digest), rows)
+        require_same_question(ours.artifact, theirs.artifact)
+    except GnomonError as error:  # told in the report, and refused by every gate that compares
+        return _Incomparable(Digest(digest), error)
+    return theirs
+
+
+def _all_classes(ours: Judged, theirs: Judged | _Incomparable | None) -> tuple[str, ...]:
+    """Return the candidate's classes in its order, then those that only the champion knows."""
+    known = theirs.signature.classes if isinstance(theirs, Judged) else ()
+    return tuple(dict.fromkeys((*ours.signature.classes, *known)))
+
+
+def _sheet(judged: Judged, answers: Answers, metrics: Sequence[MetricInfo], spread: Floats) -> dict[str, Any]:
+    """Return the metrics and the latency of one model."""
+    latency = judged.latency()
+    values = measured(answers, metrics)
+    sheet = {info.name: _figure(info, answers, value, of) for info, value, of in zip(metrics, values, spread, strict=True)}
+    sheet["latencyP99"] = {"value": latency.p99_ms, "unit": "ms", "direction": "loss"}
+    sheet["size"] = {"value": judged.size_bytes, "unit": "B", "direction": "loss"}
+    return {"metrics": sheet, "latency": {"p50Ms": latency.p50_ms, "p99Ms": latency.p99_ms, "runs": latency.runs}}
+
+
+def _figure(info: MetricInfo, answers: Answers, value: float, spread: Floats) -> dict[str, Any]:
+    bounds = interval(value, spread)
+    figure = {"value": _json(value), "low": _json(bounds.low), "high": _json(bounds.high), "direction": info.direction}
+    return figure if np.isfinite(value) else {**figure, "note": _why_undefined(info, answers)}
+
+
+def _why_undefined(info: MetricInfo, answers: Answers) -> str:
+    wrong = int(np.count_nonzero(~np.isfinite(answers.predicted)))
+    if wrong:
+        return f"the model's answer to {wrong} of {answers.rows} rows is not a finite number"
+    return info.undefined or "it is undefined on these rows"
+
+
+def _described(theirs: Judged | _Incomparable | None, sheets: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    if theirs is None:
+        return None
+    if isinstance(theirs, _Incomparable):
+        return {"digest": theirs.digest, "comparable": False, "cause": theirs.error.cause, "mend": _mend(theirs.error)}
+    return {"digest": theirs.artifact.digest, "comparable": True, **sheets[1]}
+
+
+def _mend(error: GnomonError) -> str:
+    return f"{error.mend}; or take the gates against the champion out for this one change"
+
+
+def _comparison(
+    metrics: Sequence[MetricInfo], models: Sequence[Answers], resampled: Floats, compare: Sequence[str]
+) -> dict[str, Any]:
+    """Return by how much the candidate is better than the champion in every metric, and how sure that is."""
+    if len(models) < 2:
+        return {}
+    ours, theirs = (measured(answers, metrics) for answers in models)
+    comparison: dict[str, Any] = {}
+    for k, info in enumerate(metrics):
+        gain = float(relative_gain(info.direction, ours[k : k + 1], theirs[k : k + 1])[0])
+        gains = relative_gain(info.direction, resampled[0, k], resampled[1, k])
+        bounds = interval(gain, gains)
+        # A resample in which a figure is undefined counts as a loss: it must not make anyone sure.
+        gains = np.sort(np.where(np.isfinite(gains), gains, -GAIN_BOUND))
+        comparison[info.name] = {
+            "improvement": _json(gain),
+            "low": _json(bounds.low),
+            "high": _json(bounds.high),
+            "probabilityBetter": float(np.mean(gains > 0)),
+        }
+        if info.name in compare:
+            comparison[info.name]["gains"] = [round(gain, 9) for gain in gains.tolist()]
+    return comparison
+
+
+def _json(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
