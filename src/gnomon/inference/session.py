@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
@@ -45,6 +44,23 @@ def _content(model: bytes | Path) -> bytes:
         raise ArtifactError(f"{model} cannot be read: {error.strerror}", "name a file that holds an ONNX model") from error
 
 
+class Cancellation:
+    """Lets another thread end a prediction between two nodes of its graph."""
+
+    def __init__(self) -> None:
+        self._options = ort.RunOptions()
+        self._options.log_severity_level = 4
+
+    def cancel(self) -> None:
+        """End the prediction; it raises an ``ArtifactError``."""
+        self._options.terminate = True
+
+    @property
+    def run_options(self) -> ort.RunOptions:
+        """What the session takes."""
+        return self._options
+
+
 class Predictor:
     """Answers with one model.
 
@@ -71,19 +87,19 @@ class Predictor:
             )
         self._run = session.run
 
-    def predict(self, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def predict(self, feed: Mapping[str, NDArray[Any]], cancellation: Cancellation | None = None) -> dict[str, NDArray[Any]]:
         """Return the outputs by name, in the order of the signature, each with one row for each row of ``feed``.
 
         Raises:
             ArtifactError: ONNX Runtime failed on these rows.
         """
         try:
-            answers = self._run(self._names, feed)
+            answers = self._run(self._names, feed, cancellation.run_options if cancellation else None)
         except Exception as error:
             raise ArtifactError(
                 f"the model failed on these rows: {_first_line(error)}", "check the model on these rows where it was trained"
             ) from error
-        return dict(zip(self._names, map(np.asarray, answers), strict=True))
+        return dict(zip(self._names, answers, strict=True))
 
 
 def _first_line(error: Exception) -> str:
