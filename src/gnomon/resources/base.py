@@ -26,17 +26,24 @@ class Metadata(Strict):
     """Who a resource is. ``namespace`` is the team it belongs to."""
 
     name: Name
+    """Its name, unique among the resources of its kind and namespace."""
     namespace: Name = DEFAULT_NAMESPACE
+    """The team it belongs to. References stay within a namespace."""
     labels: dict[str, str] = Field(default_factory=dict)
+    """Words to find it by."""
     annotations: dict[str, str] = Field(default_factory=dict)
+    """Notes of people and of other tools."""
 
 
 class Resource(Strict):
     """The envelope around every kind's ``spec``. There is no ``status`` here: it is ours and never read from Git."""
 
     api_version: Literal["gnomon.dev/v1alpha1"] = Field(default=API_VERSION)
+    """Which version of the manifests this is."""
     kind: str
+    """What it declares."""
     metadata: Metadata
+    """Who it is."""
 
     @property
     def key(self) -> ResourceKey:

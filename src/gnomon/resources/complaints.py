@@ -166,18 +166,19 @@ def _inside(annotation: Any, step: str | int) -> Iterator[Any]:
             alternative
             for name, field in fields.items()
             if step in {field.alias, name}
-            for alternative in _types(field.annotation)
+            for alternative in types_within(field.annotation)
         )
     elif get_origin(annotation) in {tuple, dict}:
         arguments = get_args(annotation)
-        yield from _types(arguments[1] if get_origin(annotation) is dict else arguments[0])
+        yield from types_within(arguments[1] if get_origin(annotation) is dict else arguments[0])
 
 
-def _types(annotation: Any) -> Iterator[Any]:
+def types_within(annotation: Any) -> Iterator[Any]:
+    """Yield the types that a value of the type ``annotation`` may have, without unions and annotations around them."""
     if get_origin(annotation) is Annotated:
-        yield from _types(get_args(annotation)[0])
+        yield from types_within(get_args(annotation)[0])
     elif get_origin(annotation) in {Union, UnionType}:
         for alternative in get_args(annotation):
-            yield from _types(alternative)
+            yield from types_within(alternative)
     else:
         yield annotation

@@ -12,7 +12,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
 
 _NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
-_DURATION = re.compile(rf"^{_NUMBER}(ms|s|m|h|d)$")
+DURATION_PATTERN = rf"^{_NUMBER}(ms|s|m|h|d)$"
+_DURATION = re.compile(DURATION_PATTERN)
 _DURATION_UNITS = {
     "d": timedelta(days=1),
     "h": timedelta(hours=1),
@@ -22,8 +23,10 @@ _DURATION_UNITS = {
 }
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST = timedelta(days=36_500)
-_SHARE = re.compile(rf"^{_NUMBER}%$")
-_SIZE = re.compile(rf"^{_NUMBER}(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)$")
+SHARE_PATTERN = rf"^{_NUMBER}%$"
+_SHARE = re.compile(SHARE_PATTERN)
+SIZE_PATTERN = rf"^{_NUMBER}(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)$"
+_SIZE = re.compile(SIZE_PATTERN)
 _SIZE_UNITS = {
     "TiB": 2**40,
     "GiB": 2**30,
@@ -125,19 +128,19 @@ Duration = Annotated[
     timedelta,
     _reader(parse_duration, timedelta),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": _DURATION.pattern, "examples": ["30s", "5m", "2h", "7d"]}),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["30s", "5m", "2h", "7d"]}),
 ]
 Share = Annotated[
     float,
     _reader(parse_share, float),
     Field(ge=0, le=1),
     PlainSerializer(format_share, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": _SHARE.pattern, "examples": ["20%", "0.5%"]}),
+    WithJsonSchema({"type": "string", "pattern": SHARE_PATTERN, "examples": ["20%", "0.5%"]}),
 ]
 ByteSize = Annotated[
     int,
     _reader(parse_size, int),
     Field(ge=0),
     PlainSerializer(format_size, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": _SIZE.pattern, "examples": ["512MiB", "2GiB"]}),
+    WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN, "examples": ["512MiB", "2GiB"]}),
 ]

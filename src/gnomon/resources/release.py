@@ -14,21 +14,30 @@ class ReleaseSpec(Strict):
     """The whole of a Release. ``sequence`` grows by one with every forward release; the revert rule reads it from history."""
 
     service: Name
+    """The Service that it pins; the release has the same name."""
     model: Name
+    """The Model that made the version."""
     version: Annotated[int, Field(ge=1)]
+    """The version of that model."""
     sequence: Annotated[int, Field(ge=1)]
+    """Grows by one with every forward release, and goes back with a revert."""
     digest: DigestText
+    """The artifact that serves."""
     previous: DigestText | None = None
+    """The artifact that served before."""
     rejected: tuple[DigestText, ...] = ()
     """Digests that a person took back; automation never pins one of them again."""
     evidence: dict[str, Any] = Field(default_factory=dict)
+    """How it came to be: run, code, data, gates."""
 
 
 class Release(Resource):
     """The pinned version of a service."""
 
     kind: Literal["Release"] = "Release"
+    """Always ``Release``."""
     spec: ReleaseSpec
+    """What is pinned."""
 
 
 def release_path(namespace: str, service: str) -> str:

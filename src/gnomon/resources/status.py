@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from gnomon.errors import UsageError
+
 ConditionType = Literal["Ready", "Reconciling", "Stalled"]
 """``Ready`` is always present. ``Reconciling`` and ``Stalled`` are present only while they are true."""
 
@@ -42,7 +44,11 @@ class Status:
 
 
 def to_json(status: Status) -> dict[str, Any]:
-    """Return a status as people and programs see it: lowerCamelCase keys, times in RFC 3339 and UTC."""
+    """Return a status as people and programs see it: lowerCamelCase keys, times in RFC 3339 and UTC.
+
+    Raises:
+        UsageError: A time does not say its zone.
+    """
     return {
         "observedGeneration": status.observed_generation,
         "observedRevision": status.observed_revision,
@@ -52,7 +58,7 @@ def to_json(status: Status) -> dict[str, Any]:
                 "status": condition.status,
                 "reason": condition.reason,
                 "message": condition.message,
-                "lastTransitionTime": condition.last_transition_time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+                "lastTransitionTime": _rfc3339(condition.last_transition_time),
                 "observedGeneration": condition.observed_generation,
             }
             for condition in status.conditions
@@ -79,3 +85,9 @@ def from_json(document: Mapping[str, Any]) -> Status:
         ),
         details=document["details"],
     )
+
+
+def _rfc3339(at: datetime) -> str:
+    if at.tzinfo is None:
+        raise UsageError(f"the time {at.isoformat()} has no zone", "give an aware datetime, such as datetime.now(UTC)")
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
