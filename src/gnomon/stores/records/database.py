@@ -110,6 +110,8 @@ class Database:
                 f"the database {self._name} says: {error.orig}",
                 "see that it is a database, that the disk has room, and that nobody else holds it",
             ) from error
+        except exc.TimeoutError as error:
+            raise StoreError(f"the database {self._name} is too busy: {error}", "ask it from fewer threads") from error
         except exc.StatementError as error:
             if isinstance(error.orig, GnomonError):
                 raise error.orig from error

@@ -33,7 +33,10 @@ class ResourceRecord:
 
 @dataclass(frozen=True)
 class EventRecord:
-    """Something that happened, for people. Equal ones (key, reason, message) within an hour fold into ``count``."""
+    """Something that happened, for people. Equal ones (key, reason, message) within an hour fold into ``count``.
+
+    The hour starts with the first, so that a lasting trouble shows among the newest again; type, revision and run are the last's.
+    """
 
     id: int
     type: Literal["Normal", "Warning"]
