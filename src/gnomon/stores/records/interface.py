@@ -35,7 +35,8 @@ class ResourceRecord:
 class EventRecord:
     """Something that happened, for people. Equal ones (key, reason, message) within an hour fold into ``count``.
 
-    The hour starts with the first, so that a lasting trouble shows among the newest again; type, revision and run are the last's.
+    The hour starts with the first, so that a lasting trouble shows among the newest again. Type, revision and run are
+    those of the last.
     """
 
     id: int
