@@ -138,7 +138,7 @@ def _tell(cause: str, mend: str) -> None:
 def _usage(error: typer.TyperException) -> int:
     """Tell what is wrong with the arguments; a group that was given none shows its help instead."""
     context: Any = getattr(error, "ctx", None)
-    message = error.format_message()
+    message = error.format_message().replace("Value error, ", "")  # The checker's word, which says nothing to people.
     if context is not None and message == context.get_help():
         typer.echo(message, err=True)
     else:

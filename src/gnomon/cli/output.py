@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 import yaml
@@ -26,6 +26,10 @@ class Format(StrEnum):
     WIDE = "wide"
     JSON = "json"
     YAML = "yaml"
+
+
+Output = Annotated[Format, typer.Option("-o", "--output", help="How to print.")]
+"""The option that every command has which prints values."""
 
 
 @dataclass(frozen=True)

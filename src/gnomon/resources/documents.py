@@ -108,7 +108,7 @@ def read_documents(content: bytes) -> list[Document]:
 
 def _decoded(content: bytes) -> str:
     if len(content) > MAX_FILE_BYTES:
-        cause = f"the file has {len(content):,} bytes, and manifests have at most {MAX_FILE_BYTES:,}"
+        cause = f"the file has more than {MAX_FILE_BYTES:,} bytes"
         raise UnreadableError(Finding(0, 0, cause, "divide it into several files"))
     try:
         text = content.decode("utf-8-sig")

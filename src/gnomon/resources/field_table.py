@@ -44,7 +44,7 @@ def _rows(path: str, mapping: _Schema, root: _Schema) -> Iterator[FieldRow]:
         schema = _resolved(declared, root)
         where = f"{path}.{key}"
         default = "required" if key in required else _default_words(schema.get("default"))
-        yield FieldRow(where, _type_words(schema, root), default, schema.get("description", "").replace("\n", " "))
+        yield FieldRow(where, _type_words(schema, root), default, " ".join(schema.get("description", "").split()))
         yield from _inner_rows(where, schema, root)
 
 

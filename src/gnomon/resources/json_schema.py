@@ -91,7 +91,8 @@ def _describe(definition: dict[str, Any], cls: type[Strict]) -> None:
             described["description"] = docs[name]
         for writer in field.metadata:  # A default stands in the schema as people would write it: 30s.
             if isinstance(writer, PlainSerializer) and "default" in described:
-                described["default"] = writer.func(field.default)
+                write: Any = writer.func
+                described["default"] = write(field.default)
 
 
 def _attribute_docs(cls: type) -> dict[str, str]:
