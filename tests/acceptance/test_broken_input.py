@@ -1,5 +1,7 @@
 """Whatever breaks is told clearly, and the last good state goes on serving."""
 
+from typing import Any
+
 from tests.acceptance.live import Live, manifests
 from tests.acceptance.rows import rides_csv
 
@@ -11,7 +13,13 @@ FILES = manifests(
     candidates="[{algorithm: logistic}]",
     extra="  features: [started_at, city, member, temperature, distance]\n",
 )
-ROW = {"started_at": ["2025-03-02T08:00:00Z"], "city": ["Ghent"], "member": [True], "temperature": [11.5], "distance": [4.2]}
+ROW: dict[str, list[Any]] = {
+    "started_at": ["2025-03-02T08:00:00Z"],
+    "city": ["Ghent"],
+    "member": [True],
+    "temperature": [11.5],
+    "distance": [4.2],
+}
 HEADER = "started_at,city,member,temperature,distance,minutes,late\n"
 
 

@@ -92,7 +92,7 @@ class _Handlers:
         kind = request.query_params.get("kind")
         records = await _aside(lambda: self._records.resources(canonical_kind(kind) if kind else None))
         namespace = request.query_params.get("namespace")
-        return JSONResponse({"items": [resource_json(r) for r in records if namespace in {None, r.key.namespace}]})
+        return JSONResponse({"items": [resource_json(r) for r in records if namespace is None or r.key.namespace == namespace]})
 
     async def resource(self, request: Request) -> Response:
         key = _key(request, canonical_kind(request.path_params["kind"]))

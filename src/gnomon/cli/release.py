@@ -13,7 +13,8 @@ from gnomon.cli.client import ControlClient, split_reference
 from gnomon.cli.get import Output
 from gnomon.cli.output import Column, Format, print_rows
 from gnomon.errors import DeadlineError, UsageError
-from gnomon.operator.writeback import commit_and_push, rollback_change
+from gnomon.operator.commits import commit_and_push
+from gnomon.operator.rollback import rolling_back
 from gnomon.stores.repositories.git import GitRepository
 from gnomon.stores.repositories.interface import Identity
 

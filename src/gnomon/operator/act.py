@@ -117,8 +117,10 @@ class Executor:
         attempts = self._attempts.get(key, 0)
         self._attempts[key] = attempts + 1
         until = now + min(_BLOCKED_AT_MOST, _BLOCKED_AT_LEAST * 2**attempts)
-        self.blocked[key] = Blocked(request.digest, outcome.message, until)
-        events.warning(key, "WriteBackBlocked", outcome.message, now, None, request.run)
+        is_final = outcome.state == "blocked"
+        self.blocked[key] = Blocked(request.digest, outcome.message, until, is_final)
+        reason = "WriteBackBlocked" if is_final else "WriteBackDeferred"
+        events.warning(key, reason, outcome.message, now, None, request.run)
 
     def _request(self, write: WriteRelease) -> ReleaseRequest | None:
         run = self.records.run(write.run)

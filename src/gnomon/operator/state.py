@@ -89,11 +89,12 @@ class Intake:
 
 @dataclass(frozen=True)
 class Blocked:
-    """A release that could not be written back."""
+    """A release that could not be written back. ``is_final``: a person must act; else trying again later is right."""
 
     digest: Digest
     message: str
     until: datetime
+    is_final: bool = True
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def _outcome(service: Service, desired: Desired, observed: Observed, note: str) 
     suffix = f"; {note}" if note else ""
     release = desired.release_of(service)
     if release is None:
-        if blocked is not None:
+        if blocked is not None and blocked.is_final:
             return Stalled("WriteBackBlocked", f"no release yet{suffix}", details)
         return Waiting(_LOOK_AGAIN, "NoRelease", f"no version of model/{service.spec.model} is released yet{suffix}", details)
     refusal = _refusal(service, release, observed)
@@ -127,7 +127,7 @@ def _outcome(service: Service, desired: Desired, observed: Observed, note: str) 
     if not observed.gateway.is_up:
         return Waiting(_SWITCHING, "GatewayStarting", "the gateway is not up yet", details)
     if is_active and observed.gateway.applied:
-        if blocked is not None and note:
+        if blocked is not None and blocked.is_final and note:
             return Stalled("WriteBackBlocked", serving, details)
         return Done("Serving", serving, details)
     if error:
