@@ -102,7 +102,8 @@ def charts_of(report: Mapping[str, Any]) -> list[Chart]:
         drawn.append(("time", f"{plots['overTime']['metric']} over time", caption, lambda axes: _time(axes, plots["overTime"])))
     gains = report["comparison"].get(model["metric"], {}).get("gains")
     if gains:
-        caption = f"Relative improvement of {model['metric']} in {len(gains):,} paired resamples of the test rows."
+        resamples = f"{len(gains):,} paired resamples of the test rows"
+        caption = f"Relative improvement of {model['metric']} in {resamples}. The line is no change."
         drawn.append(("gains", "Improvement over the champion", caption, lambda axes: _gains(axes, gains)))
     return [Chart(name, title, caption, _svg(name, draw)) for name, title, caption, draw in drawn]
 
@@ -154,12 +155,12 @@ def _confusion(axes: Axes, confusion: Mapping[str, Any]) -> None:
     axes.grid(visible=False)
     for row in range(number):
         for column in range(number):
-            colour = _CANDIDATE if row == column else _BAD
+            share, colour = float(shares[row, column]), _CANDIDATE if row == column else _BAD
             axes.fill(
                 [column - 0.48, column + 0.48, column + 0.48, column - 0.48],
                 [row - 0.48, row - 0.48, row + 0.48, row + 0.48],
-                color=colour,
-                alpha=round(0.04 + 0.7 * float(shares[row, column]), 3),
+                color=colour if share else _RULE,
+                alpha=round(0.08 + 0.7 * share, 3) if share else 0.35,
                 linewidth=0,
             )
             if number <= 8:
@@ -185,7 +186,7 @@ def _calibration(axes: Axes, calibration: Mapping[str, Any]) -> None:
     probability, frequency = _floats(calibration["probability"]), _floats(calibration["frequency"])
     axes.plot([0, 1], [0, 1], color=_MUTED, linewidth=1, linestyle=(0, (4, 3)))
     axes.plot(probability, frequency, color=_CANDIDATE)
-    axes.scatter(probability, frequency, s=12 + 90 * rows / rows.max(), color=_CANDIDATE, linewidths=0)
+    axes.scatter(probability, frequency, s=12 + 90 * rows / rows.max(), color=_CANDIDATE, linewidths=0, clip_on=False)
     axes.set(xlabel="probability that was given", ylabel="share that was true", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
 
 
@@ -205,9 +206,8 @@ def _time(axes: Axes, lines: Mapping[str, Any]) -> None:
 def _gains(axes: Axes, gains: Sequence[float]) -> None:
     percent = np.clip(100 * _floats(gains), -1000, 1000)
     axes.hist(percent, bins=40, color=_CANDIDATE, alpha=0.6, linewidth=0)
-    axes.axvline(0, color=_CHAMPION, linewidth=1.4, label="champion")
+    axes.axvline(0, color=_CHAMPION, linewidth=1.6)
     axes.set(xlabel="improvement, %", ylabel="resamples")
-    axes.legend(loc="upper right")
 
 
 def _floats(values: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:

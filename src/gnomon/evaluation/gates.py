@@ -17,7 +17,7 @@ from gnomon.training.selection import LOSSES
 _LOSSES = LOSSES | {"latencyP99", "size"}
 
 _ROUNDING = 1e-9
-"""Gains are kept with nine decimals, so a gain on the bound may lie this far below it."""
+"""Share of the champion's figure that is rounding: 9.9 is 1% better than 10, though floats say 0.9999999999999964%."""
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,11 @@ class _Comparison:
 
     def holds(self, ours: float, theirs: float) -> bool:
         """Whether the condition holds; multiplied out, so that a champion at zero needs no special case."""
+        slack = _ROUNDING * abs(theirs)
         if self.max_ratio is not None:
-            return ours <= self.max_ratio * theirs if self.is_loss else self.max_ratio * ours >= theirs
-        return self.gained(ours, theirs) >= (self.improve_by or 0.0) * abs(theirs)
+            above, below = (ours, theirs) if self.is_loss else (theirs, ours)
+            return above <= self.max_ratio * below + slack
+        return self.gained(ours, theirs) >= (self.improve_by or 0.0) * abs(theirs) - slack
 
     def gained(self, ours: float, theirs: float) -> float:
         return theirs - ours if self.is_loss else ours - theirs

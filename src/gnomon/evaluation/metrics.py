@@ -45,8 +45,8 @@ class Answers:
 
     @cached_property
     def rankings(self) -> tuple["Ranking", ...]:
-        """The rows ranked by the probability of each class that ``roc_auc`` asks; none without probabilities."""
-        if self.probabilities is None:
+        """The rows ranked by the probability of each class that ``roc_auc`` asks; none where a probability is missing."""
+        if self.probabilities is None or not np.isfinite(self.probabilities).all():
             return ()
         asked = [1] if len(self.classes) == 2 else range(len(self.classes))
         return tuple(_ranking(self.probabilities[:, k], self.actual == k) for k in asked)

@@ -129,7 +129,8 @@ def _figure(info: MetricInfo, answers: Answers, value: float, spread: Floats) ->
 
 
 def _why_undefined(info: MetricInfo, answers: Answers) -> str:
-    wrong = int(np.count_nonzero(~np.isfinite(answers.predicted)))
+    told = answers.predicted if answers.probabilities is None else answers.probabilities
+    wrong = int(np.count_nonzero(~np.isfinite(told).reshape(answers.rows, -1).all(axis=1)))
     if wrong:
         return f"the model's answer to {wrong} of {answers.rows} rows is not a finite number"
     return info.undefined or "it is undefined on these rows"

@@ -1,0 +1,144 @@
+import warnings
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from gnomon.evaluation.metrics import METRICS, Answers, CountedAnswers, metrics_of, once
+from gnomon.resources.model import Metric
+from gnomon.training.selection import LOSSES
+
+NUMBERS = st.floats(-1e6, 1e6, allow_nan=False, width=32)
+
+
+def figure(name: str, answers: Answers) -> float:
+    return float(METRICS[name].function(once(answers))[0])
+
+
+def classified(seed: int, rows: int, classes: int) -> Answers:
+    """Answers of a model that is right more often than not; small samples lack classes."""
+    rng = np.random.default_rng(seed)
+    actual = rng.integers(0, classes, rows)
+    # Few distinct probabilities, so that there are ties.
+    scores = rng.integers(1, 5, (rows, classes)) + 2.0 * np.eye(classes)[actual] * rng.integers(0, 2, (rows, 1))
+    probabilities = scores / scores.sum(axis=1, keepdims=True)
+    return Answers(actual, probabilities.argmax(axis=1), probabilities, tuple("abcdef"[:classes]))
+
+
+def test_every_declared_metric_is_measured_on_rows_or_on_the_artifact() -> None:
+    assert {*METRICS, "latencyP99", "size"} == set(get_args(Metric))
+
+
+def test_directions_agree_with_the_choice_between_candidates() -> None:
+    assert {name for name, info in METRICS.items() if info.direction == "loss"} == LOSSES
+
+
+def test_a_metric_belongs_to_the_task_that_asks_for_it() -> None:
+    assert [info.name for info in metrics_of("regression")] == ["rmse", "mae", "r2"]
+    assert len(metrics_of("classification")) == 7
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=40).filter(lambda rows: len({a for a, _ in rows}) > 1))
+@settings(max_examples=60, deadline=None)
+def test_regression_metrics_are_those_of_scikit_learn(rows: list[tuple[float, float]]) -> None:
+    actual, predicted = (np.array(side) for side in zip(*rows, strict=True))
+    answers = Answers(actual, predicted)
+    assert figure("rmse", answers) == pytest.approx(sk.root_mean_squared_error(actual, predicted))
+    assert figure("mae", answers) == pytest.approx(sk.mean_absolute_error(actual, predicted))
+    got = figure("r2", answers)
+    if np.isfinite(got):
+        assert got == pytest.approx(sk.r2_score(actual, predicted), rel=1e-6, abs=1e-9)
+    else:
+        assert np.ptp(actual) <= 1e-7 * np.abs(actual).max()
+
+
+@given(st.integers(0, 10**6), st.integers(1, 60), st.integers(2, 5))
+@settings(max_examples=80, deadline=None)
+def test_classification_metrics_are_those_of_scikit_learn(seed: int, rows: int, classes: int) -> None:
+    answers = classified(seed, rows, classes)
+    actual, predicted, probabilities = answers.actual, answers.predicted, answers.probabilities
+    macro = {"average": "macro", "zero_division": 0}
+    assert figure("accuracy", answers) == pytest.approx(sk.accuracy_score(actual, predicted))
+    assert figure("f1", answers) == pytest.approx(sk.f1_score(actual, predicted, **macro))
+    assert figure("precision", answers) == pytest.approx(sk.precision_score(actual, predicted, **macro))
+    assert figure("recall", answers) == pytest.approx(sk.recall_score(actual, predicted, **macro))
+    assert figure("logLoss", answers) == pytest.approx(sk.log_loss(actual, probabilities, labels=range(classes)))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="(y_pred contains classes|A single label)")
+        assert figure("balancedAccuracy", answers) == pytest.approx(sk.balanced_accuracy_score(actual, predicted))
+
+
+@given(st.integers(0, 10**6), st.integers(20, 60), st.integers(2, 5))
+@settings(max_examples=60, deadline=None)
+def test_the_area_under_the_curve_is_that_of_scikit_learn(seed: int, rows: int, classes: int) -> None:
+    answers = classified(seed, rows, classes)
+    assert answers.probabilities is not None
+    areas = [
+        sk.roc_auc_score(answers.actual == k, answers.probabilities[:, k])
+        for k in range(classes)
+        if 0 < np.count_nonzero(answers.actual == k) < rows
+    ]
+    wanted = areas[1] if classes == 2 else np.mean(areas)
+    assert figure("rocAuc", answers) == pytest.approx(wanted)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 25), st.sampled_from(sorted(METRICS)))
+@settings(max_examples=120, deadline=None)
+def test_counting_a_row_twice_is_having_it_twice(seed: int, rows: int, name: str) -> None:
+    rng = np.random.default_rng(seed)
+    if "regression" in METRICS[name].tasks:
+        answers = Answers(rng.normal(size=rows), rng.normal(size=rows))
+    else:
+        answers = classified(seed, rows, 3)
+    counts = rng.integers(0, 3, rows)
+    counts[0] += 1
+    repeated = np.repeat(np.arange(rows), counts)
+    probabilities = None if answers.probabilities is None else answers.probabilities[repeated]
+    spelled_out = Answers(answers.actual[repeated], answers.predicted[repeated], probabilities, answers.classes)
+    counted = METRICS[name].function(CountedAnswers(answers, counts[None].astype(np.float64)))[0]
+    assert counted == pytest.approx(figure(name, spelled_out), rel=1e-9, abs=1e-12, nan_ok=True)
+
+
+def test_a_constant_target_has_no_coefficient_of_determination() -> None:
+    answers = Answers(np.full(5, 0.1), np.arange(5.0))
+    assert np.isnan(figure("r2", answers))
+    assert figure("rmse", answers) > 0
+
+
+def test_one_row_has_errors_but_no_spread() -> None:
+    answers = Answers(np.array([3.0]), np.array([1.0]))
+    assert (figure("rmse", answers), figure("mae", answers)) == (2.0, 2.0)
+    assert np.isnan(figure("r2", answers))
+
+
+def test_rows_of_one_class_have_no_area_under_the_curve() -> None:
+    probabilities = np.array([[0.7, 0.3], [0.6, 0.4]])
+    answers = Answers(np.array([0, 0]), np.array([0, 0]), probabilities, ("no", "yes"))
+    assert np.isnan(figure("rocAuc", answers))
+    assert figure("balancedAccuracy", answers) == 1.0
+    assert figure("f1", answers) == 1.0
+
+
+def test_a_class_that_the_model_does_not_know_is_always_wrong() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1]])
+    answers = Answers(np.array([0, 1, 2]), np.array([0, 1, 0]), probabilities, ("no", "yes"))
+    assert figure("accuracy", answers) == pytest.approx(2 / 3)
+    assert figure("recall", answers) == pytest.approx(2 / 3)
+    assert figure("logLoss", answers) == pytest.approx((-np.log(0.9) - np.log(0.8) - np.log(np.finfo(np.float32).eps)) / 3)
+    # Class "no" against the rest has rows on both sides; so has "yes".
+    assert 0 <= figure("rocAuc", answers) <= 1
+
+
+def test_without_probabilities_their_metrics_are_undefined() -> None:
+    answers = Answers(np.array([0, 1]), np.array([0, 1]), None, ("no", "yes"))
+    assert np.isnan(figure("logLoss", answers))
+    assert np.isnan(figure("rocAuc", answers))
+    assert figure("accuracy", answers) == 1.0
+
+
+def test_a_certain_and_wrong_answer_costs_a_finite_log_loss() -> None:
+    answers = Answers(np.array([0]), np.array([1]), np.array([[0.0, 1.0]]), ("no", "yes"))
+    assert figure("logLoss", answers) == pytest.approx(15.942, abs=0.001)
