@@ -27,8 +27,7 @@ ENOUGH_ROWS = 20
 """Rows that a level needs for a code of its own, and the weight of the overall mean in a level's mean."""
 
 _YEAR = 365 * 86_400_000_000
-_MONTH = 31 * 86_400_000_000
-_LEAST_SPAN: Mapping[Part, int] = {"day_of_year": _YEAR, "month": _YEAR, "day_of_month": _MONTH}
+_LEAST_SPAN: Mapping[Part, int] = {"day_of_year": _YEAR, "month": _YEAR, "day_of_month": _YEAR}
 """A part of time is used once the training rows cover its cycle: before, it only tells old rows from new ones."""
 
 _TREE_PARTS: tuple[Part, ...] = ("minute_of_day", "weekday", "day_of_month", "day_of_year")

@@ -129,7 +129,9 @@ def _vector_leaves(graph: GraphBuilder, features: str, ensemble: TreeEnsemble) -
     nodes = _joined(ensemble.trees)
     is_leaf = nodes.left < 0
     within = np.arange(len(nodes.tree)) - nodes.root[nodes.tree]  # nodes are numbered within their tree
-    leaves, outputs = np.nonzero(np.where(is_leaf[:, np.newaxis], nodes.value, 0.0))
+    weighs = nodes.value != 0
+    weighs[:, 0] = True  # a leaf needs a weight, even if it adds nothing
+    leaves, outputs = np.nonzero(weighs & is_leaf[:, np.newaxis])
     return graph.node(
         "TreeEnsembleRegressor",
         features,

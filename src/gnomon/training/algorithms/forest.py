@@ -44,7 +44,8 @@ class FittedForest:
     def predict(self, raw: Matrices) -> Floats:
         """Return scikit-learn's answers."""
         features = self.preprocessing.transform(raw)
-        answers = self.estimator.predict_proba(features) if self.classes else self.estimator.predict(features)
+        with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn looks for NaN by a sum, which may overflow
+            answers = self.estimator.predict_proba(features) if self.classes else self.estimator.predict(features)
         return np.asarray(answers, dtype=np.float64)
 
     def emit(self, graph: GraphBuilder) -> str:

@@ -1,0 +1,138 @@
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+from gnomon.inference.session import Predictor
+from gnomon.resources.model import Candidate, ModelSpec, Task
+from gnomon.training import steps
+from gnomon.training.algorithms.interface import TrainingRows
+from gnomon.training.candidates import TASKS, CandidatePlan, expand
+from gnomon.training.fitting import export, fit_model
+from gnomon.training.matrices import matrices_of
+from gnomon.training.parity import compared, edge_rows
+from gnomon.training.preparation import Facts, Prepared, target_values
+from tests.training.tables import CLASSIFICATION, REGRESSION, real_table
+
+SMALL = {"n_estimators": 20, "max_iter": 40}
+"""Fewer trees than the defaults: parity does not depend on their number."""
+
+CASES = [
+    (name, algorithm)
+    for task, names in (("regression", REGRESSION), ("classification", CLASSIFICATION))
+    for algorithm, tasks in TASKS.items()
+    if task in tasks
+    for name in names
+]
+
+
+def plan(task: Task, algorithm: str, **params: float | str) -> CandidatePlan:
+    small = {"random-forest": "n_estimators", "lightgbm": "n_estimators", "hist-gradient-boosting": "max_iter"}
+    chosen = {small[algorithm]: SMALL[small[algorithm]]} if algorithm in small else {}
+    candidate = {"algorithm": algorithm, "params": chosen | params}
+    spec = ModelSpec(task=task, dataset="d", target="t", candidates=(Candidate.model_validate(candidate),))
+    return expand(spec)[0]
+
+
+def fit(prepared: Prepared, candidate: CandidatePlan) -> dict:
+    facts = msgspec.to_builtins(prepared.facts)
+    parts = prepared.parts
+    return steps.fit_candidate(
+        table=prepared.table, train=parts.train, validation=parts.validation, facts=facts, candidate=candidate.to_json()
+    )["report"]
+
+
+@pytest.mark.parametrize(("name", "algorithm"), CASES)
+def test_the_graph_agrees_with_the_native_model_and_beats_a_constant(name: str, algorithm: str) -> None:
+    table = real_table(name)
+    report = fit(table.prepared(), plan(table.task, algorithm))
+    assert report["parity"]["verdict"] == "exact"
+    assert report["parity"]["rows"] > 250
+    if table.task == "regression":
+        assert report["metrics"]["r2"] > 0.2
+    else:
+        assert report["metrics"]["rocAuc"] > (0.6 if name == "late" else 0.97)
+
+
+@pytest.mark.parametrize(("algorithm", "tasks"), TASKS.items())
+def test_equal_rows_give_equal_bytes(algorithm: str, tasks: tuple[Task, ...]) -> None:
+    table = real_table("species" if "classification" in tasks else "body-mass")
+    prepared = table.prepared()
+    assert _exported(prepared, plan(table.task, algorithm)) == _exported(prepared, plan(table.task, algorithm))
+
+
+@pytest.mark.parametrize(("name", "algorithm"), [("delays", "ridge"), ("delays", "lightgbm"), ("digits", "random-forest")])
+def test_a_row_alone_is_answered_like_the_row_in_a_batch(name: str, algorithm: str) -> None:
+    table = real_table(name)
+    prepared = table.prepared()
+    facts = prepared.facts
+    predictor = Predictor(_exported(prepared, plan(table.task, algorithm)), facts.signature)
+    rows = edge_rows(facts.inputs, matrices_of(prepared.table, facts.inputs), 1)
+    output = "prediction" if table.task == "regression" else "probabilities"
+    batch = predictor.predict(rows.feed)[output]
+    alone = np.concatenate([predictor.predict(rows.take(np.array([row])).feed)[output] for row in range(0, len(rows), 5)])
+    assert compared(batch[::5].astype(np.float64), alone.astype(np.float64), facts.deviation).verdict == "exact"
+
+
+@pytest.mark.parametrize("algorithm", [name for name, tasks in TASKS.items() if "classification" in tasks])
+def test_a_class_that_only_other_rows_have_gets_no_probability(algorithm: str) -> None:
+    table = real_table("wine")
+    prepared = table.prepared()
+    facts = prepared.facts
+    raw, target = matrices_of(prepared.table, facts.inputs), target_values(prepared.table, facts)
+    seen = np.flatnonzero(target != 1)
+    model = fit_model(plan("classification", algorithm), TrainingRows(raw.take(seen), target[seen], 3, ordered=False, seed=1))
+    answers = Predictor(export(model, raw, facts.signature), facts.signature).predict(raw.feed)
+    assert answers["probabilities"].shape == (len(raw), 3)
+    assert not answers["probabilities"][:, 1].any()
+    assert set(answers["prediction"]) == {"0", "2"}
+    np.testing.assert_allclose(answers["probabilities"], model.predict(raw), atol=1e-6)
+
+
+@pytest.mark.parametrize("algorithm", [name for name, tasks in TASKS.items() if "classification" in tasks])
+def test_balanced_weights_find_more_of_the_rare_class(algorithm: str) -> None:
+    prepared = real_table("late").prepared()
+    plain = fit(prepared, plan("classification", algorithm))["metrics"]["balancedAccuracy"]
+    balanced = fit(prepared, plan("classification", algorithm, class_weight="balanced"))["metrics"]["balancedAccuracy"]
+    assert balanced > plain
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "params"),
+    [
+        ("lightgbm", {"objective": "regression_l1", "subsample": 0.7, "colsample_bytree": 0.5}),
+        ("lightgbm", {"objective": "huber", "max_depth": 3, "reg_lambda": 1.0}),
+        ("hist-gradient-boosting", {"loss": "absolute_error", "max_features": 0.5}),
+    ],
+)
+def test_other_losses_agree_too(algorithm: str, params: dict) -> None:
+    report = fit(real_table("delays").prepared(), plan("regression", algorithm, **params))
+    assert report["parity"]["verdict"] == "exact"
+
+
+@pytest.mark.parametrize("algorithm", ["linear", "lightgbm", "random-forest", "hist-gradient-boosting"])
+def test_a_target_far_from_zero_keeps_its_digits(algorithm: str) -> None:
+    table = real_table("diabetes")
+    far = replace(table, frame=table.frame.with_columns(pl.col("target") + 1e6))
+    report = fit(far.prepared(), plan("regression", algorithm))
+    near = fit(table.prepared(), plan("regression", algorithm))
+    assert report["metrics"]["rmse"] == pytest.approx(near["metrics"]["rmse"], rel=0.05)
+
+
+def test_text_that_names_rows_teaches_nothing() -> None:
+    table = real_table("delays")
+    named = table.frame.with_columns(pl.format("id-{}", pl.int_range(table.frame.height)).alias("id"))
+    without = fit(table.prepared(), plan("regression", "lightgbm"))["metrics"]["rmse"]
+    with_ids = fit(replace(table, frame=named).prepared(), plan("regression", "lightgbm"))["metrics"]["rmse"]
+    assert with_ids == pytest.approx(without, rel=0.01)
+
+
+def _exported(prepared: Prepared, candidate: CandidatePlan) -> bytes:
+    facts: Facts = prepared.facts
+    raw, target = matrices_of(prepared.table, facts.inputs), target_values(prepared.table, facts)
+    rows = TrainingRows(
+        raw.take(prepared.parts.train), target[prepared.parts.train], len(facts.classes), ordered=facts.ordered, seed=facts.seed
+    )
+    return export(fit_model(candidate, rows), raw, facts.signature)
