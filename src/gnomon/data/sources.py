@@ -1,0 +1,199 @@
+"""A declared source becomes a list of files, each with an identity that changes when its content may have changed."""
+
+import glob
+import hashlib
+import os
+import re
+import stat
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from gnomon.errors import DataError
+from gnomon.resources.dataset import Source
+from gnomon.stores.repositories.interface import TreeEntry
+
+FileFormat = Literal["parquet", "csv"]
+
+_FORMATS: dict[str, FileFormat] = {".parquet": "parquet", ".csv": "csv", ".csv.gz": "csv"}
+_SUPPORTED = ".parquet, .csv and .csv.gz"
+_WILDCARD = re.compile(r"[*?\[]")
+_SYMLINK, _SUBMODULE = "120000", "160000"
+_SETTLING_NS = 2_000_000_000
+"""Filesystems stamp changes as coarsely as this, so that a second change may leave size and time as they are."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a source. ``blob`` is set for a file of the commit, ``local`` for a file of this machine.
+
+    ``identity`` is equal for equal content; where the content may have changed, it differs.
+    """
+
+    path: str
+    identity: str
+    size_bytes: int
+    blob: str | None
+    local: Path | None
+    format: FileFormat
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the content is gzip around the format."""
+        return self.path.lower().endswith(".gz")
+
+
+def list_files(source: Source, tree: Sequence[TreeEntry], *, now_ns: int | None = None) -> tuple[SourceFile, ...]:
+    """Return the files that ``source`` names, sorted by path; nothing is read.
+
+    A relative path or glob names files of the commit, an absolute one files of this machine. ``*`` and ``?`` stay within
+    a folder and ``**`` goes through folders; names that start with a dot must be written out.
+
+    Args:
+        source: What the Dataset declares.
+        tree: The files of the commit.
+        now_ns: Nanoseconds of the Unix epoch. A file of this machine that changed within the last two seconds is
+            given an identity that changes once more, so that a change right after the first is not overlooked.
+
+    Raises:
+        DataError: Nothing matches, or something that matches is not a plain file of a supported format.
+    """
+    pattern = source.files
+    if pattern.startswith("/"):
+        return _machine_files(source, time.time_ns() if now_ns is None else now_ns)
+    if "://" in pattern or pattern.startswith("~"):
+        raise DataError(
+            f"the source {pattern!r} is neither a path in the repository nor an absolute path",
+            "write a path or glob such as data/*.parquet, or an absolute one such as /srv/data/*.csv",
+        )
+    return _commit_files(source, tree)
+
+
+def fingerprint(files: Iterable[SourceFile]) -> str:
+    """Return a digest over the identities of ``files`` in their order. While it is the same, nothing needs reading."""
+    sha256 = hashlib.sha256()
+    for file in files:
+        sha256.update(f"{file.format} {file.identity}\0".encode())
+    return f"sha256:{sha256.hexdigest()}"
+
+
+def _commit_files(source: Source, tree: Sequence[TreeEntry]) -> tuple[SourceFile, ...]:
+    pattern = str(PurePosixPath(source.files))
+    if ".." in PurePosixPath(pattern).parts:
+        raise DataError(f"the source {source.files!r} leaves the repository", "write it from the repository's root, without ..")
+    entries = [entry for entry in tree if entry.path == pattern]
+    if not entries and _WILDCARD.search(pattern):
+        matches = re.compile(_glob_expression(pattern)).fullmatch
+        entries = [entry for entry in tree if matches(entry.path)]
+    if not entries:
+        raise _nothing_matches(source.files, "the commit", [entry.path for entry in tree])
+    for entry in entries:
+        if entry.mode in {_SYMLINK, _SUBMODULE}:
+            kind = "a symbolic link" if entry.mode == _SYMLINK else "a submodule"
+            raise DataError(
+                f"{entry.path}, which the source {source.files!r} names, is {kind}",
+                "commit the file itself, or name an absolute path on the operator's machine",
+            )
+    return tuple(
+        SourceFile(entry.path, f"blob {entry.blob}", entry.size, entry.blob, None, _format_of(source, entry.path))
+        for entry in sorted(entries, key=lambda entry: entry.path)
+    )
+
+
+def _machine_files(source: Source, now_ns: int) -> tuple[SourceFile, ...]:
+    pattern = source.files
+    paths = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)  # noqa: PTH207 - 5 x pathlib's speed
+    files = []
+    for path in sorted(set(paths)):
+        try:
+            seen = Path(path).stat()
+        except OSError as error:
+            raise DataError(
+                f"{path}, which the source {pattern!r} names, cannot be looked at: {error.strerror}",
+                "see that the operator's user may read it, or narrow the pattern",
+            ) from error
+        if stat.S_ISDIR(seen.st_mode) and path != pattern:
+            continue
+        if not stat.S_ISREG(seen.st_mode):
+            break
+        files.append(SourceFile(path, _identity(path, seen, now_ns), seen.st_size, None, Path(path), _format_of(source, path)))
+    if not files:
+        raise _nothing_matches(pattern, "this machine", _nearby(Path(pattern)))
+    return tuple(files)
+
+
+def _identity(path: str, seen: os.stat_result, now_ns: int) -> str:
+    # The time of the last status change comes along: unlike the modification time, no copying program can set it.
+    settling = " settling" if now_ns - seen.st_mtime_ns < _SETTLING_NS else ""
+    return f"file {path} {seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns} {seen.st_ino}{settling}"
+
+
+def _format_of(source: Source, path: str) -> FileFormat:
+    if source.format is not None:
+        return source.format
+    for suffix, file_format in _FORMATS.items():
+        if path.lower().endswith(suffix):
+            return file_format
+    raise DataError(
+        f"{path}, which the source {source.files!r} names, has no suffix that tells its format",
+        f"{_SUPPORTED} are known: narrow the pattern, or declare source.format as parquet or csv",
+    )
+
+
+def _glob_expression(pattern: str) -> str:
+    """Return the regular expression of a glob over whole paths."""
+    parts = pattern.split("/")
+    expression = ""
+    for index, part in enumerate(parts):
+        is_last = index == len(parts) - 1
+        if part == "**":
+            expression += r"(?:(?!\.)[^/]+/)*" + (r"(?!\.)[^/]+" if is_last else "")
+        else:
+            expression += _segment_expression(part) + ("" if is_last else "/")
+    return expression
+
+
+def _segment_expression(part: str) -> str:
+    expression = "" if part.startswith(".") else r"(?!\.)"
+    for piece in re.findall(r"\[!?\]?[^\]]*\]|.", part):
+        match piece:
+            case "*":
+                expression += "[^/]*"
+            case "?":
+                expression += "[^/]"
+            case _ if len(piece) > 1:
+                inner = piece[1:-1].replace("\\", r"\\")
+                expression += f"[^{inner[1:]}/]" if inner.startswith("!") else f"[{inner}]"
+            case _:
+                expression += re.escape(piece)
+    return expression
+
+
+def _nearby(pattern: Path) -> list[str]:
+    """Return paths on this machine that somebody who wrote ``pattern`` may have meant."""
+    folder = next(parent for parent in pattern.parents if not _WILDCARD.search(str(parent)) and parent.is_dir())
+    try:
+        return [str(path) for path in sorted(folder.iterdir())[:1000]]
+    except PermissionError:
+        return []
+
+
+def _nothing_matches(pattern: str, where: str, candidates: Sequence[str]) -> DataError:
+    cause = f"the source {pattern!r} matches no file of {where}"
+    inside = [path for path in candidates if path.startswith(f"{pattern.rstrip('/')}/")]
+    if Path(pattern).is_absolute() and Path(pattern).is_dir():
+        inside = sorted(str(path) for path in Path(pattern).iterdir())
+    known = [path for path in inside if path.lower().endswith(tuple(_FORMATS))]
+    if inside:
+        suffix = next((suffix for suffix in _FORMATS if known and known[0].lower().endswith(suffix)), ".parquet")
+        return DataError(f"{cause}: it is a folder", f"name its files: {pattern.rstrip('/')}/*{suffix}")
+    near = get_close_matches(pattern, [path for path in candidates if path.lower().endswith(tuple(_FORMATS))], n=1, cutoff=0.5)
+    if not near:
+        same_name = [path for path in candidates if PurePosixPath(path).name == PurePosixPath(pattern).name]
+        near = same_name[:1]
+    hint = f"did you mean {near[0]}?" if near else f"{_SUPPORTED} files can be named"
+    place = "commit them" if where == "the commit" else "put them there"
+    return DataError(cause, f"{hint} Files must be there first: {place}, or correct source.files")
