@@ -4,7 +4,6 @@ Everything that a client could hold on to is bounded: heads, bodies, the time fo
 """
 
 import asyncio
-import time
 from asyncio import Future
 from collections import deque
 from dataclasses import dataclass
@@ -36,20 +35,24 @@ class Limits:
 
 
 class Server:
-    """What the connections of a worker share. ``tick`` wants to be called some times a second."""
+    """What the connections of a worker share. ``tick`` wants to be called some times a second.
 
-    def __init__(self, application: Application, limits: Limits = Limits()) -> None:
+    Args:
+        application: Answers the requests.
+        limits: What one connection may take.
+        now: The time, in seconds from any origin.
+    """
+
+    def __init__(self, application: Application, limits: Limits, now: float) -> None:
         self.application = application
         self.limits = limits
         self.connections: set[Connection] = set()
         self.is_draining = False
-        self.now = 0.0
-        self.date = b""
-        self.tick()
+        self.tick(now)
 
-    def tick(self) -> None:
+    def tick(self, now: float) -> None:
         """Tell the time to the connections, and end those that took too long."""
-        self.now = time.monotonic()
+        self.now = now
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         for connection in tuple(self.connections):
             connection.check()

@@ -69,7 +69,7 @@ class _Worker:
         self._routes_error: str | None = None
         self._models = Models(partial(load_artifact, OciLayout(options.layout)), self._last_good(), self._changed)
         self._gateway = Gateway(self._models, lambda: not self._stop.is_set(), self._measured)
-        self._server = Server(self._gateway, options.limits)
+        self._server = Server(self._gateway, options.limits, self._loop.time())
 
     async def run(self) -> None:
         """Load, serve, drain."""
@@ -83,7 +83,7 @@ class _Worker:
         while not self._stop.is_set():
             self._follow_routes()
             if looks % _TICK_LOOKS == 0:
-                self._server.tick()
+                self._server.tick(self._loop.time())
                 self._accept()
             if looks % _STATUS_LOOKS == 0:
                 self._tell()
@@ -137,7 +137,7 @@ class _Worker:
         self._listener.close()
         began = self._loop.time()
         while (self._server.connections or self._arrivals) and self._loop.time() - began < _DRAIN_S:
-            self._server.tick()
+            self._server.tick(self._loop.time())
             if self._loop.time() - began > _GRACE_S:
                 self._server.close_idle()
             await asyncio.sleep(_LOOK_S)
