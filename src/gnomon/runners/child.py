@@ -1,0 +1,134 @@
+"""The life of one call in its own process, from the fork to the last byte of its result."""
+
+import ctypes
+import importlib
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+from gnomon.errors import GnomonError
+
+DONE = b"done"
+FAILED = b"fail"
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def become_subreaper() -> None:
+    """Become the parent of processes whose own parent ends, below this one."""
+    if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def live(exchange: int, parent: int, inherited: Sequence[socket.socket]) -> NoReturn:
+    """Make the call that lies in a file, put what came of it in its place, and end this process.
+
+    Args:
+        exchange: The file: before, a line of JSON and the payload; after, four bytes that tell how it went, and the result.
+        parent: Process id of the zygote; without it there is nobody to report to.
+        inherited: Sockets of the zygote, which the call must not hold open.
+    """
+    status = 1
+    try:
+        os.setsid()
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+        # What the call leaves behind becomes a child of the zygote when the call ends, not before: so it knows whose it is.
+        become_subreaper()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for each in inherited:
+            each.close()
+        header, payload = _read(exchange)
+        _write(exchange, *_make(header, payload))
+        status = 0
+    finally:
+        # Also after an error in the lines above: a second zygote must never come to life.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators of Python and, where it is loaded, NumPy."""
+    random.seed(seed)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(seed % 2**32)
+
+
+def call_entry(entry: str, payload: bytes) -> bytes:
+    """Import ``module:function`` and call it."""
+    module, _, name = entry.partition(":")
+    result: bytes = getattr(importlib.import_module(module), name)(payload)
+    return result
+
+
+def describe(error: BaseException, roots: Sequence[Path]) -> str:
+    """Return an error for people: what it says, and for one that is not ours, the caller's line that raised it.
+
+    Args:
+        error: What was raised.
+        roots: The folders of the caller's code; frames of installed packages below them do not count as the caller's.
+    """
+    if isinstance(error, GnomonError):
+        return str(error)
+    text = "".join(traceback.format_exception_only(error)).strip()
+    place = _place(error.__traceback__, [str(root.resolve()) + os.sep for root in roots])
+    return f"{place}: {text}" if place else text
+
+
+def _place(trace: TracebackType | None, roots: Sequence[str]) -> str:
+    place = ""
+    for frame in traceback.extract_tb(trace):
+        root = next((each for each in roots if frame.filename.startswith(each)), None)
+        if root is not None and "site-packages" not in frame.filename:
+            place = f"{frame.filename.removeprefix(root)}:{frame.lineno} in {frame.name}"
+    return place
+
+
+def _read(exchange: int) -> tuple[Mapping[str, Any], bytes]:
+    with os.fdopen(os.dup(exchange), "rb") as file:
+        file.seek(0)
+        header, payload = json.loads(file.readline()), file.read()
+    os.ftruncate(exchange, 0)  # so that a call which leaves at once is not taken for one with a result
+    return header, payload
+
+
+def _write(exchange: int, how: bytes, body: bytes) -> None:
+    with os.fdopen(os.dup(exchange), "wb") as file:
+        file.seek(0)
+        file.write(how + body)
+
+
+def _make(header: Mapping[str, Any], payload: bytes) -> tuple[bytes, bytes]:
+    roots = [Path(each) for each in header["path"]]
+    try:
+        _redirect(header["log"])
+        os.environ.update(header["environment"])
+        sys.path[:0] = header["path"]
+        seed_everything(header["seed"])
+        return DONE, call_entry(header["entry"], payload)
+    except BaseException as error:  # noqa: BLE001 - also SystemExit ends the call, not this protocol
+        traceback.print_exc()
+        return FAILED, describe(error, roots).encode("utf-8", "replace")
+
+
+def _redirect(log: str) -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(output)
