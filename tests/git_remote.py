@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
 BRANCH = "main"
@@ -171,7 +171,8 @@ class HttpRemote:
     """Smart HTTP over ``git http-backend`` on 127.0.0.1, every bare repository below a folder.
 
     Attributes:
-        cut_next_push: Set to close the connection, without an answer, after the next push has been applied.
+        cut_next_push: Set to close the connection after the next push has been applied: before the answer (``silent``; curl
+            may then send the same request once more) or in the middle of it (``midway``).
         requests: Method and path of every request so far.
 
     Args:
@@ -184,7 +185,7 @@ class HttpRemote:
         self.folder = folder
         self.user = user
         self.password = password
-        self.cut_next_push = False
+        self.cut_next_push: Literal["", "silent", "midway"] = ""
         self.requests: list[str] = []
         remote = self
 
@@ -256,7 +257,9 @@ class _BackendHandler(BaseHTTPRequestHandler):
             return
         head, _, content = self._backend(body).partition(b"\r\n\r\n")
         if self.site.cut_next_push and self.command == "POST" and self.path.endswith("/git-receive-pack"):
-            self.site.cut_next_push = False
+            if self.site.cut_next_push == "midway":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n0")
+            self.site.cut_next_push = ""
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return

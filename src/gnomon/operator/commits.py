@@ -70,11 +70,11 @@ def push_stack(
         author: Author and committer.
         end: When to stop trying, by ``time.monotonic``.
     """
-    unanswered: list[tuple[Revision, ...]] = []
+    attempted: list[tuple[Revision, ...]] = []
     message = ""
     for attempt in range(1, _ATTEMPTS + 1):
         tip = repository.fetch()
-        if landed := _landed_after_all(repository, tip, unanswered):
+        if landed := _landed_after_all(repository, tip, attempted):
             return PushedCommits(tip, landed)
         planned = make_commits(tip)
         if not planned:
@@ -88,14 +88,13 @@ def push_stack(
                 f"{repository.url} refuses a push to {repository.branch}: {result.message}",
                 f"let the operator's account push to {repository.branch}, or merge the change by hand",
             )
-        if result.outcome == "unknown":
-            unanswered.append(made)
+        attempted.append(made)
         message = result.message
         pause = random.uniform(0, _JITTER_S * attempt)  # noqa: S311 - parts two writers, guards nothing
         if time.monotonic() + pause >= end:
             break
         time.sleep(pause)
-    if unanswered and (landed := _landed_after_all(repository, tip := repository.fetch(), unanswered)):
+    if landed := _landed_after_all(repository, tip := repository.fetch(), attempted):
         return PushedCommits(tip, landed)
     raise ConflictError(
         f"{repository.branch} of {repository.url} could not be moved within {attempt} attempts: {message}",
@@ -119,7 +118,10 @@ def _commit_all(
 
 
 def _landed_after_all(
-    repository: Repository, tip: Revision, unanswered: Sequence[tuple[Revision, ...]]
+    repository: Repository, tip: Revision, attempted: Sequence[tuple[Revision, ...]]
 ) -> tuple[Revision, ...] | None:
-    """Return the commits of a push whose answer was lost, if they are on the branch."""
-    return next((made for made in unanswered if repository.is_ancestor(made[-1], tip)), None)
+    """Return the commits of an earlier attempt that are on the branch.
+
+    Where an answer is lost, the push may have landed; and a client that then silently repeats it is told that it was too late.
+    """
+    return next((made for made in attempted if repository.is_ancestor(made[-1], tip)), None)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from gnomon.errors import ManifestError
 from gnomon.resources.identity import Digest, ResourceKey, Revision
-from gnomon.resources.lockfile import parse_release
+from gnomon.resources.parse import parse_release
 from gnomon.resources.release import ReleaseSpec
 from gnomon.stores.records.interface import ReleaseMark
 from gnomon.stores.repositories.interface import FileVersion

@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import time
+import weakref
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -118,8 +119,9 @@ class Mirror:
 
     def _open(self) -> None:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = self.folder.with_name(f"{self.folder.name}.users").open("ab")
-        is_alone = _try_lock(self._lock)
+        lock = os.open(self.folder.with_name(f"{self.folder.name}.users"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        weakref.finalize(self, os.close, lock)
+        is_alone = _try_lock(lock)
         marker = self.folder / _MARKER
         if self.folder.exists() and any(self.folder.iterdir()):
             if not marker.is_file():
@@ -139,7 +141,7 @@ class Mirror:
                 shutil.rmtree(discarded, ignore_errors=True)
         if not (self.folder / "config").is_file():
             self._initialise("sha1")
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        fcntl.flock(lock, fcntl.LOCK_SH)
 
     def _initialise(self, object_format: str) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -159,9 +161,9 @@ class Mirror:
         self._environment["GIT_SSH_COMMAND"] = own.decode("utf-8", "replace").strip() or _SSH
 
 
-def _try_lock(file: IO[bytes]) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -57,11 +57,11 @@ _FIXED_VARIABLES = {
 }
 _FIXED_SETTINGS = {
     "color.ui": "false",
-    "core.filesRefLockTimeout": "5000",
+    "core.filesRefLockTimeout": "1000",
     "core.fsmonitor": "false",
     "core.hooksPath": "/dev/null",
     "core.logAllRefUpdates": "false",
-    "core.packedRefsTimeout": "5000",
+    "core.packedRefsTimeout": "1000",
     "diff.renames": "false",
     "gc.auto": "6700",
     "gc.autoDetach": "false",
