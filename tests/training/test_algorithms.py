@@ -39,9 +39,10 @@ def plan(task: Task, algorithm: str, **params: float | str) -> CandidatePlan:
 def fit(prepared: Prepared, candidate: CandidatePlan) -> dict:
     facts = msgspec.to_builtins(prepared.facts)
     parts = prepared.parts
-    return steps.fit_candidate(
+    report: dict = steps.fit_candidate(
         table=prepared.table, train=parts.train, validation=parts.validation, facts=facts, candidate=candidate.to_json()
     )["report"]
+    return report
 
 
 @pytest.mark.parametrize(("name", "algorithm"), CASES)

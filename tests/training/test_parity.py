@@ -8,6 +8,7 @@ from gnomon.inference.session import Predictor
 from gnomon.training import trees
 from gnomon.training.algorithms.interface import TrainingRows
 from gnomon.training.fitting import NativeModel, export, fit_model
+from gnomon.training.graph import GraphBuilder
 from gnomon.training.matrices import Matrices, matrices_of
 from gnomon.training.parity import checked_parity, compared, edge_rows
 from gnomon.training.preparation import Facts, target_values
@@ -35,7 +36,7 @@ def test_an_emitter_that_turns_missing_values_around_is_refused_with_the_figures
     model, raw, facts = fitted(name, algorithm)
     honest = trees.emit_ensemble
 
-    def dishonest(graph: trees.GraphBuilder, features: str, ensemble: trees.TreeEnsemble) -> str:
+    def dishonest(graph: GraphBuilder, features: str, ensemble: trees.TreeEnsemble) -> str:
         turned = [replace(tree, missing_left=~tree.missing_left) for tree in ensemble.trees]
         return honest(graph, features, replace(ensemble, trees=turned))
 
@@ -66,9 +67,9 @@ def replace_classes(facts: Facts, classes: tuple[str, ...]) -> Facts:
 def test_verdicts_go_by_the_largest_difference() -> None:
     native = np.array([0.0, 100.0, -5.0])
     assert compared(native, native, 1.0).verdict == "exact"
-    near = compared(native, native + [0, 0.05, 0], 1.0)
+    near = compared(native, native + np.array([0, 0.05, 0]), 1.0)
     assert (near.verdict, near.rows, near.differing) == ("tolerant", 3, 1)
-    far = compared(native, native + [0.01, 0, 0.01], 1.0)
+    far = compared(native, native + np.array([0.01, 0, 0.01]), 1.0)
     assert (far.verdict, far.differing) == ("refused", 2)
     assert far.max_difference == pytest.approx(0.01)
 

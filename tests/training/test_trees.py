@@ -53,7 +53,8 @@ def answer(tree: DecisionTree, row: NDArray[np.float32]) -> NDArray[np.float64]:
         value = float(row[tree.feature[node]])
         goes_left = tree.missing_left[node] if np.isnan(value) else value <= tree.threshold[node]
         node = int(tree.left[node] if goes_left else tree.right[node])
-    return tree.value[node]
+    value: NDArray[np.float64] = tree.value[node]
+    return value
 
 
 def emitted(ensemble: TreeEnsemble, rows: NDArray[np.float32]) -> NDArray[np.float32]:

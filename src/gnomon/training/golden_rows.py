@@ -11,7 +11,7 @@ from gnomon.inference.golden import GoldenRows
 from gnomon.inference.session import Predictor
 from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn
 from gnomon.training.matrices import Matrices, concatenated
-from gnomon.training.parity import edge_rows
+from gnomon.training.parity import column_edges, edge_rows
 
 ROWS = 64
 _EDGES = 24
@@ -33,11 +33,13 @@ def golden_rows(predictor: Predictor, sample: Matrices, deviation: float, seed: 
     """
     inputs = predictor.signature.inputs
     edges = edge_rows(inputs, sample, seed)
-    edges = _spaced(edges.take(np.flatnonzero(_allowed(edges, inputs))), 2 * _EDGES)
+    edges = edges.take(np.flatnonzero(_allowed(edges, inputs)))
     candidates = concatenated([edges, _spaced(sample, 4 * ROWS)])
     answers = predictor.predict(encode_columns(predictor.signature, _raw_columns(candidates, inputs)))
     steady = np.flatnonzero(_is_steady(answers))
-    chosen = np.concatenate([_spread(steady[steady < len(edges)], _EDGES), steady[steady >= len(edges)]])[:ROWS]
+    made_up = steady[steady < len(edges)]
+    covering = made_up[_covering(_edges_held(edges.take(made_up), inputs, sample), _EDGES)]
+    chosen = np.concatenate([covering, steady[steady >= len(edges)]])[:ROWS]
     return GoldenRows(
         columns=_raw_columns(candidates.take(chosen), inputs),
         prediction=answers["prediction"][chosen].tolist(),
@@ -48,12 +50,29 @@ def golden_rows(predictor: Predictor, sample: Matrices, deviation: float, seed: 
 
 
 def _spaced(rows: Matrices, most: int) -> Matrices:
-    return rows.take(_spread(np.arange(len(rows)), most))
+    """Return at most ``most`` of the rows, evenly spaced."""
+    return rows.take(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64))
 
 
-def _spread(values: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Return at most ``most`` of the values, evenly spaced."""
-    return values[np.linspace(0, len(values) - 1, min(most, len(values))).astype(np.int64)]
+def _edges_held(rows: Matrices, inputs: Sequence[InputColumn], sample: Matrices) -> NDArray[np.bool_]:
+    """Return which row is at which edge of which column, (rows, edges of all columns)."""
+    held = [
+        np.isnan(values) if isinstance(edge, float) and np.isnan(edge) else values == edge
+        for column in inputs
+        for values in [getattr(rows, column.matrix)[:, column.index]]
+        for edge in column_edges(column, sample)
+    ]
+    return np.stack(held, axis=1).astype(np.bool_)
+
+
+def _covering(held: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
+    """Return few rows that hold as many edges as possible: always the row next that adds most."""
+    chosen: list[int] = []
+    left = held.any(axis=0)
+    while len(chosen) < most and left.any():
+        chosen.append(int((held & left).sum(axis=1).argmax()))
+        left &= ~held[chosen[-1]]
+    return np.array(chosen, dtype=np.int64)
 
 
 def _allowed(rows: Matrices, inputs: Sequence[InputColumn]) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from gnomon.errors import ExportRefusedError
 from gnomon.inference.session import Predictor
 from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn
 from gnomon.training.calendar_parts import EARLIEST, LATEST
-from gnomon.training.matrices import Matrices, concatenated
+from gnomon.training.matrices import Matrices
 
 Verdict = Literal["exact", "tolerant", "refused"]
 
@@ -120,7 +120,7 @@ def edge_rows(inputs: Sequence[InputColumn], sample: Matrices, seed: int) -> Mat
         sample: Real rows, at least one: the rest of a made-up row is taken from them, and the ends of each column.
         seed: Start of the random mixture.
     """
-    edges = {(column.matrix, column.index): _edges(column, sample) for column in inputs}
+    edges = {(column.matrix, column.index): column_edges(column, sample) for column in inputs}
     turns = sum(len(values) for values in edges.values())
     rows = sample.take(np.arange(turns + 1 + _MIXED_ROWS) % len(sample))
     row = 0
@@ -137,12 +137,7 @@ def edge_rows(inputs: Sequence[InputColumn], sample: Matrices, seed: int) -> Mat
     return rows
 
 
-def with_edges(inputs: Sequence[InputColumn], sample: Matrices, seed: int) -> Matrices:
-    """Return the sample and the made-up rows below it."""
-    return concatenated([sample, edge_rows(inputs, sample, seed)])
-
-
-def _edges(column: InputColumn, sample: Matrices) -> list[Any]:
+def column_edges(column: InputColumn, sample: Matrices) -> list[Any]:
     """Return the edges of a column, the missing value first."""
     match column.kind:
         case "string":

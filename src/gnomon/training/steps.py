@@ -56,7 +56,7 @@ def prepare(
         "train": prepared.parts.train,
         "validation": prepared.parts.validation,
         "test": prepared.parts.test,
-        "facts": msgspec.to_builtins(prepared.facts),
+        "facts": _json_values(prepared.facts),
     }
 
 
@@ -114,10 +114,14 @@ def refit(
     golden = golden_rows(predictor, held_out, known.deviation, known.seed)
     return {
         "model": content,
-        "signature": msgspec.to_builtins(known.signature),
-        "golden": msgspec.to_builtins(golden),
+        "signature": _json_values(known.signature),
+        "golden": _json_values(golden),
         "report": _report(plan, model, parity) | {"libraries": {name: version(name) for name in _LIBRARIES}},
     }
+
+
+def _json_values(value: msgspec.Struct) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _plan(candidate: Mapping[str, Any]) -> CandidatePlan:
