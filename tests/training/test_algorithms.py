@@ -14,7 +14,7 @@ from gnomon.training.fitting import export, fit_model
 from gnomon.training.matrices import matrices_of
 from gnomon.training.parity import compared, edge_rows
 from gnomon.training.preparation import Facts, Prepared, target_values
-from tests.training.tables import CLASSIFICATION, REGRESSION, real_table
+from tests.training.tables import CLASSIFICATION, REGRESSION, RealTable, real_table
 
 SMALL = {"n_estimators": 20, "max_iter": 40}
 """Fewer trees than the defaults: parity does not depend on their number."""
@@ -120,6 +120,29 @@ def test_a_target_far_from_zero_keeps_its_digits(algorithm: str) -> None:
     report = fit(far.prepared(), plan("regression", algorithm))
     near = fit(table.prepared(), plan("regression", algorithm))
     assert report["metrics"]["rmse"] == pytest.approx(near["metrics"]["rmse"], rel=0.05)
+
+
+@pytest.mark.parametrize(("algorithm", "tasks"), TASKS.items())
+@pytest.mark.parametrize("known_from", [0.5, 0.7])
+def test_a_column_that_only_newer_rows_have_is_borne(algorithm: str, tasks: tuple[Task, ...], known_from: float) -> None:
+    rows = 400
+    index = pl.int_range(rows)
+    frame = pl.select(
+        late=pl.when(index >= known_from * rows).then(index.cast(pl.Float64)),
+        number=(index % 7).cast(pl.Float64),
+        at=pl.from_epoch(index * 3600).dt.cast_time_unit("us").dt.replace_time_zone("UTC"),
+    )
+    task = tasks[0]
+    target = pl.col("number") * 2 if task == "regression" else pl.format("k{}", pl.col("number") // 3)
+    table = RealTable(frame.with_columns(target=target), task, "target", "at")
+    assert fit(table.prepared(), plan(task, algorithm))["parity"]["verdict"] == "exact"
+
+
+@pytest.mark.parametrize(("algorithm", "tasks"), TASKS.items())
+def test_ten_training_rows_are_enough(algorithm: str, tasks: tuple[Task, ...]) -> None:
+    table = real_table("body-mass" if tasks[0] == "regression" else "breast-cancer")
+    few = replace(table, frame=table.frame.drop_nulls().sample(16, seed=1))
+    assert fit(few.prepared(by="random"), plan(tasks[0], algorithm))["parity"]["verdict"] == "exact"
 
 
 def test_text_that_names_rows_teaches_nothing() -> None:

@@ -80,6 +80,7 @@ def test_the_deviation_is_that_of_the_training_rows() -> None:
     [
         ("regression", "nmber", FEATURES, "no column nmber, which is declared as target", "did you mean number"),
         ("regression", "number", ("txt",), "no column txt, which is declared as feature", "did you mean text"),
+        ("regression", "number", ("text", "flag", "text"), "feature text is declared twice", "once"),
         ("regression", "number", FEATURES, "the target number is among the features", "without the target"),
         ("regression", "flag", FEATURES, "type boolean, which regression cannot learn", "classification"),
         ("regression", "text", ("number",), "type string, which regression cannot learn", "classification"),

@@ -53,8 +53,8 @@ def answer(tree: DecisionTree, row: NDArray[np.float32]) -> NDArray[np.float64]:
         value = float(row[tree.feature[node]])
         goes_left = tree.missing_left[node] if np.isnan(value) else value <= tree.threshold[node]
         node = int(tree.left[node] if goes_left else tree.right[node])
-    value: NDArray[np.float64] = tree.value[node]
-    return value
+    answered: NDArray[np.float64] = tree.value[node]
+    return answered
 
 
 def emitted(ensemble: TreeEnsemble, rows: NDArray[np.float32]) -> NDArray[np.float32]:

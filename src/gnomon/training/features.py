@@ -38,6 +38,8 @@ _LINEAR_PARTS: tuple[Part, ...] = ("hour", "weekday", "day_of_month", "month")
 def fit_for_trees(raw: Matrices, target: NDArray[np.float64], classes: int) -> Preprocessing:
     """Return the preprocessing for trees: numbers as they are, text as codes in the order of the target.
 
+    A number that is missing in all training rows is left out.
+
     Args:
         raw: The training rows.
         target: float64 (N,): values, or indices of classes.
@@ -47,8 +49,8 @@ def fit_for_trees(raw: Matrices, target: NDArray[np.float64], classes: int) -> P
         TrainingError: No feature varies.
     """
     blocks: list[Block] = []
-    if raw.floats.shape[1]:
-        blocks.append(Numbers(tuple(range(raw.floats.shape[1]))))
+    if known := tuple(np.flatnonzero(np.isfinite(raw.floats).any(axis=0)).tolist()):
+        blocks.append(Numbers(known))
     blocks += [_ordered_codes(texts, column, target, classes) for column, texts in enumerate(raw.strings.T)]
     blocks += [CalendarNumbers(column, parts) for column, parts in _useful_parts(raw, _TREE_PARTS)]
     return _preprocessing(raw, blocks)

@@ -1,5 +1,6 @@
 """A snapshot's rows become a training table: needed columns, normalised types, known targets, divided rows, facts."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -84,6 +85,8 @@ def prepare_rows(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: 
             f"the target {wanted.target} is among the features" if features else "the model has no features",
             "name the features, without the target",
         )
+    if doubled := [name for name, count in Counter(wanted.features).items() if count > 1]:
+        raise TrainingError(f"feature {doubled[0]} is declared twice", "name each feature once")
     _check_target(target, wanted.task)
     by = kind_of_split(wanted.split, wanted.task, wanted.time)
     stamp = [_column(known, wanted.time, "time")] if by == "time" and wanted.time else []

@@ -75,10 +75,8 @@ def rounded_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the largest float32 that is not above each threshold."""
     with np.errstate(over="ignore"):
         nearest = threshold.astype(np.float32)
-    below: NDArray[np.float32] = np.where(
-        nearest.astype(np.float64) > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest
-    )
-    return below
+        below = np.nextafter(nearest, np.float32(-np.inf))
+    return np.where(nearest.astype(np.float64) > threshold, below, nearest)
 
 
 def emit_ensemble(graph: GraphBuilder, features: str, ensemble: TreeEnsemble) -> str:

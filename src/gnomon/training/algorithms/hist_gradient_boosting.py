@@ -26,11 +26,13 @@ def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedHistGradientBoo
     if (inner := inner_rows(rows, params["n_iter_no_change"])) is not None:
         learning, watching = inner
         watched = _estimator(rows, params, rounds, early_stopping=True)
+        # scikit-learn cannot bin a column without any value.
+        known = np.where(np.isnan(features[learning]).all(axis=0), np.float32(0), features)
         watched.fit(
-            features[learning],
+            known[learning],
             rows.target[learning],
             sample_weight=None if weights is None else weights[learning],
-            X_val=features[watching],
+            X_val=known[watching],
             y_val=rows.target[watching],
             sample_weight_val=None if weights is None else weights[watching],
         )
