@@ -49,8 +49,11 @@ def canonical_json(value: object) -> bytes:
 
 
 def spec_digest(resource: AnyResource) -> str:
-    """Return the SHA-256 of the canonical spec: comments, order of keys, spelled-out defaults and file names do not count."""
-    spec = resource.spec.model_dump(mode="json", by_alias=True)
+    """Return the SHA-256 of the canonical spec: comments, order of keys, spelled-out defaults and file names do not count.
+
+    Defaults are left out, so that a version which adds a key does not change the digest of every resource.
+    """
+    spec = resource.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return f"sha256:{hashlib.sha256(canonical_json(spec)).hexdigest()}"
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
 
-_NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
+_NUMBER = r"([0-9]{1,19}(?:\.[0-9]{1,20})?)"
 DURATION_PATTERN = rf"^{_NUMBER}(ms|s|m|h|d)$"
 _DURATION = re.compile(DURATION_PATTERN)
 _DURATION_UNITS = {

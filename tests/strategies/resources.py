@@ -1,0 +1,251 @@
+"""Resources of every kind with any content that their types and rules allow."""
+
+from datetime import timedelta
+
+from hypothesis import strategies as st
+
+from gnomon.resources.base import Metadata
+from gnomon.resources.compiled import AnyResource
+from gnomon.resources.dataset import Check, Column, Dataset, DatasetSpec
+from gnomon.resources.dataset import Source as DatasetSource
+from gnomon.resources.model import (
+    ALGORITHMS_BY_TASK,
+    METRICS_BY_TASK,
+    Candidate,
+    Gate,
+    Model,
+    ModelSpec,
+    Range,
+    Resources,
+    Retrain,
+    Scalar,
+    Split,
+    Task,
+)
+from gnomon.resources.project import Author, Project, ProjectSpec, Prune, Source, Sync, WriteBack
+from gnomon.resources.quantities import parse_share
+from gnomon.resources.release import Release, ReleaseSpec
+from gnomon.resources.rules import violations
+from gnomon.resources.service import Limits, ReleasePolicy, Service, ServiceSpec
+
+# What YAML 1.1 and 1.2 read differently, or as something that is not text.
+tricky_texts = st.sampled_from(
+    [
+        "no",
+        "NO",
+        "on",
+        "off",
+        "y",
+        "~",
+        "null",
+        "true",
+        "012",
+        "0x1f",
+        "0o17",
+        "1e3",
+        "1_000",
+        "22:30",
+        "2020-01-01",
+        ".5",
+        "<<",
+        "=",
+        "-",
+        "#",
+        "'",
+        '"',
+        "{",
+        "[x]",
+        "&a",
+        "*a",
+        "!t",
+        "%d",
+        "@",
+        "`",
+        "|",
+        ">",
+        ".inf",
+        ".NaN",
+        "é😀",
+        "- a",
+        "a: b",
+        " a ",
+        "a\nb\t",
+        "",
+    ]
+)
+texts = tricky_texts | st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=12)
+filled_texts = texts.filter(lambda text: bool(text.strip()))
+names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
+durations = st.integers(0, 10**12).map(lambda microseconds: timedelta(microseconds=microseconds))
+some_time = st.integers(10**6, 10**12).map(lambda microseconds: timedelta(microseconds=microseconds))
+shares = st.decimals(0, 100, places=4).map(lambda percent: parse_share(f"{percent}%"))
+inner_shares = st.decimals("0.01", "99.99", places=2).map(lambda percent: parse_share(f"{percent}%"))
+sizes = st.integers(1, 2**50)
+numbers = st.integers(-(2**53), 2**53) | st.floats(-1e12, 1e12)
+scalars: st.SearchStrategy[Scalar] = st.one_of(
+    st.booleans(), st.integers(-(2**63) + 1, 2**63 - 1), st.floats(-1e12, 1e12), texts
+)
+digests = st.binary(min_size=32, max_size=32).map(lambda content: f"sha256:{content.hex()}")
+json_values = st.recursive(
+    st.none() | scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
+)
+
+
+def metadata(name: st.SearchStrategy[str] = names) -> st.SearchStrategy[Metadata]:
+    """Return metadata with names from ``name``."""
+    words = st.dictionaries(texts, texts, max_size=2)
+    return st.builds(Metadata, name=name, namespace=names, labels=words, annotations=words)
+
+
+projects = st.builds(
+    Project,
+    metadata=metadata(),
+    spec=st.builds(
+        ProjectSpec,
+        source=st.builds(Source, interval=some_time, timeout=some_time),
+        sync=st.builds(Sync, prune=st.builds(Prune, enabled=st.booleans(), max_fraction=shares)),
+        write_back=st.builds(
+            WriteBack, mode=st.sampled_from(["direct", "disabled"]), author=st.builds(Author, name=names, email=names)
+        ),
+    ),
+)
+
+
+def _column(name: str, column_type: str) -> st.SearchStrategy[Column]:
+    bound = numbers if column_type in {"float64", "float32", "int64", "int32"} else st.none()
+    values = st.lists(texts, min_size=1, max_size=3, unique=True).map(tuple) if column_type == "string" else st.none()
+    return st.builds(
+        Column,
+        name=st.just(name),
+        type=st.just(column_type),
+        nullable=st.booleans(),
+        min=bound,
+        values=st.none() | values,
+        unique=st.booleans(),
+    )
+
+
+column_types = st.sampled_from(["float64", "float32", "int64", "int32", "boolean", "string", "timestamp", "date"])
+_columns = st.lists(st.tuples(filled_texts, column_types), max_size=4, unique_by=lambda column: column[0]).flatmap(
+    lambda columns: st.tuples(*(_column(name, column_type) for name, column_type in columns))
+)
+datasets = st.builds(
+    Dataset,
+    metadata=metadata(),
+    spec=_columns.flatmap(
+        lambda columns: st.builds(
+            DatasetSpec,
+            source=st.builds(
+                DatasetSource,
+                files=st.sampled_from(["data/*.parquet", "/srv/a b.csv", "x.csv.gz", "data/*"]),
+                format=st.sampled_from([None, "csv", "parquet"]),
+            ),
+            time=st.sampled_from([None, *(column.name for column in columns if column.type in {"timestamp", "date"})]),
+            key=st.just(tuple(column.name for column in columns[:2])),
+            columns=st.just(columns),
+            checks=st.lists(
+                st.builds(Check, name=names, expr=filled_texts, fail=st.sampled_from(["block", "warn"])),
+                max_size=2,
+                unique_by=lambda check: check.name,
+            ).map(tuple),
+            suspend=st.booleans(),
+        )
+    ),
+)
+
+_ranges = st.builds(Range, log=st.tuples(st.floats(1e-6, 1), st.integers(2, 1000)), n=st.integers(1, 3)) | st.builds(
+    Range, linear=st.tuples(st.integers(-5, 0), st.floats(0.5, 9)), n=st.integers(1, 3)
+)
+_searches = st.dictionaries(
+    texts.map("s".__add__), st.lists(scalars, min_size=1, max_size=3, unique_by=str).map(tuple) | _ranges, max_size=2
+)
+
+
+def _gates(task: Task) -> st.SearchStrategy[Gate]:
+    metrics = st.sampled_from(METRICS_BY_TASK[task])
+    against = st.builds(
+        Gate,
+        metric=metrics,
+        against=st.just("champion"),
+        improve_by=st.none() | shares,
+        confidence=st.none() | st.floats(0.51, 0.99),
+        max_ratio=st.none() | st.floats(0.5, 2),
+    )
+    latency = st.builds(Gate, metric=st.just("latencyP99"), max=st.sampled_from(["5ms", "1s"]))
+    size = st.builds(Gate, metric=st.just("size"), max=st.sampled_from(["50MiB", "1GB"]))
+    return st.builds(Gate, metric=metrics, min=st.floats(0, 0.4), max=st.floats(0.5, 1)) | against | latency | size
+
+
+def _model_specs(task: Task) -> st.SearchStrategy[ModelSpec]:
+    candidates = st.builds(
+        Candidate,
+        algorithm=st.sampled_from(ALGORITHMS_BY_TASK[task]),
+        name=st.none() | names,
+        params=st.dictionaries(texts.map("p".__add__), scalars, max_size=2),
+        search=_searches,
+    )
+    return st.builds(
+        ModelSpec,
+        task=st.just(task),
+        dataset=names,
+        target=filled_texts.map("t".__add__),
+        features=st.lists(filled_texts.map("f".__add__), max_size=3, unique=True).map(tuple),
+        split=st.builds(
+            Split, by=st.sampled_from([None, "random"]), test=inner_shares, validation=inner_shares, seed=st.integers(0, 9)
+        )
+        | st.builds(Split, by=st.just("time"), gap=durations),
+        candidates=st.lists(
+            candidates, min_size=1, max_size=2, unique_by=lambda candidate: candidate.name or id(candidate)
+        ).map(tuple),
+        metric=st.none() | st.sampled_from(METRICS_BY_TASK[task]),
+        gates=st.lists(_gates(task), max_size=3)
+        .map(tuple)
+        .filter(lambda gates: all(g not in gates[:i] for i, g in enumerate(gates))),
+        retrain=st.builds(
+            Retrain,
+            when=st.sampled_from([(), ("data",), ("data", "code")]),
+            cooldown=durations,
+            max_per_day=st.none() | st.integers(1, 9),
+        ),
+        resources=st.builds(Resources, memory=st.none() | sizes, timeout=some_time, parallel=st.none() | st.integers(1, 9)),
+        suspend=st.booleans(),
+    )
+
+
+models = st.builds(Model, metadata=metadata(), spec=_model_specs("regression") | _model_specs("classification"))
+services = st.builds(
+    Service,
+    metadata=metadata(),
+    spec=st.builds(
+        ServiceSpec,
+        model=names,
+        release=st.builds(
+            ReleasePolicy,
+            promote=st.sampled_from(["auto", "manual"]),
+            after_revert=st.sampled_from(["require-change", "hold", "any"]),
+            keep_warm=st.integers(0, 10),
+        ),
+        limits=st.builds(Limits, body=sizes, timeout=some_time),
+        suspend=st.booleans(),
+    ),
+)
+releases = names.flatmap(
+    lambda name: st.builds(
+        Release,
+        metadata=metadata(st.just(name)),
+        spec=st.builds(
+            ReleaseSpec,
+            service=st.just(name),
+            model=names,
+            version=st.integers(1, 99),
+            sequence=st.integers(1, 99),
+            digest=digests,
+            previous=st.none() | digests,
+            rejected=st.lists(digests, max_size=2).map(tuple),
+            evidence=st.dictionaries(texts, json_values, max_size=3),
+        ),
+    )
+)
+resources: st.SearchStrategy[AnyResource] = st.one_of(projects, datasets, models, services, releases).filter(
+    lambda resource: not list(violations(resource))
+)
