@@ -5,13 +5,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gnomon.errors import TrainingError
 from gnomon.inference.session import Predictor
 from gnomon.resources.model import Candidate, ModelSpec, Task
 from gnomon.training import steps
 from gnomon.training.algorithms.interface import TrainingRows
 from gnomon.training.candidates import TASKS, CandidatePlan, expand
 from gnomon.training.fitting import export, fit_model
-from gnomon.training.matrices import matrices_of
+from gnomon.training.matrices import Matrices, matrices_of
 from gnomon.training.parity import compared, edge_rows
 from gnomon.training.preparation import Facts, Prepared, target_values
 from tests.training.tables import CLASSIFICATION, REGRESSION, RealTable, real_table
@@ -160,3 +161,10 @@ def _exported(prepared: Prepared, candidate: CandidatePlan) -> bytes:
         raw.take(prepared.parts.train), target[prepared.parts.train], len(facts.classes), ordered=facts.ordered, seed=facts.seed
     )
     return export(fit_model(candidate, rows), raw, facts.signature)
+
+
+def test_what_a_library_refuses_is_told_as_a_training_error() -> None:
+    raw = Matrices(np.array([[1.0], [2.0], [3.0]], np.float32), np.zeros((3, 0), np.int64), np.zeros((3, 0), object))
+    rows = TrainingRows(raw, np.array([1.0, np.nan, 3.0]), 0, ordered=False, seed=1)
+    with pytest.raises(TrainingError, match="candidate ridge cannot be fitted: Input y contains NaN"):
+        fit_model(plan("regression", "ridge"), rows)

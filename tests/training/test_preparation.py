@@ -102,6 +102,14 @@ def test_what_cannot_be_learnt_is_refused_by_name(
     assert mend in refused.value.mend
 
 
+@pytest.mark.parametrize("scale", [(1e100, 0.0), (1.0, 1e12), (1e308, 0.0)])
+def test_a_target_that_float32_cannot_hold_is_refused(scale: tuple[float, float]) -> None:
+    factor, shift = scale
+    frame = FRAME.select("number", value=(pl.col("number") / ROWS - 0.5) * factor + shift)
+    with pytest.raises(TrainingError, match="where the float32 of answers does not tell its values apart"):
+        prepare(frame, "regression", "value")
+
+
 def test_more_than_a_thousand_classes_are_refused() -> None:
     frame = pl.DataFrame({"id": [f"r{i}" for i in range(1200)], "x": [float(i) for i in range(1200)]})
     with pytest.raises(TrainingError, match="target id has 1200 classes in 1200 rows"):

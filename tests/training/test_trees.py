@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from gnomon.errors import ExportRefusedError
 from gnomon.training.graph import GraphBuilder
 from gnomon.training.matrices import Matrices
 from gnomon.training.trees import DecisionTree, TreeEnsemble, emit_ensemble, leaf, rounded_down
@@ -100,3 +101,10 @@ def test_rounding_a_threshold_down_keeps_every_decision(threshold: float, value:
 def test_a_lone_leaf_answers_every_row(value: float) -> None:
     rows = np.array([[np.nan] * FEATURES, [1.0] * FEATURES], dtype=np.float32)
     assert emitted(TreeEnsemble([leaf(np.array([value]))], np.zeros(1)), rows).tolist() == [[value], [value]]
+
+
+def test_more_nodes_than_a_file_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gnomon.training.trees.MAX_NODES", 2)
+    lone = leaf(np.array([1.0]))
+    with pytest.raises(ExportRefusedError, match="the ensemble has 3 nodes, more than 2"):
+        emit_ensemble(GraphBuilder(), "floats", TreeEnsemble([lone] * 3, np.zeros(1)))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 
 from gnomon.errors import TrainingError
@@ -34,7 +35,7 @@ def fit_model(plan: CandidatePlan, rows: TrainingRows) -> NativeModel:
     """Fit a candidate; of ``rows.classes``, some may not occur.
 
     Raises:
-        TrainingError: The rows do not suffice.
+        TrainingError: The rows do not suffice, or the library refuses them.
     """
     known = np.unique(rows.target.astype(np.int64)) if rows.classes else np.empty(0, dtype=np.int64)
     if rows.classes and len(known) < 2:
@@ -46,7 +47,14 @@ def fit_model(plan: CandidatePlan, rows: TrainingRows) -> NativeModel:
     if rows.classes:
         target = np.searchsorted(known, rows.target).astype(np.float64)
         present = TrainingRows(rows.raw, target, len(known), rows.ordered, rows.seed)
-    return NativeModel(_fitted(plan, present), known, rows.classes)
+    try:
+        fitted = _fitted(plan, present)
+    except (ValueError, ArithmeticError, LightGBMError) as error:
+        raise TrainingError(
+            f"candidate {plan.name} cannot be fitted: {str(error).partition('.')[0]}",
+            "check the target and the features for extreme values, or use another algorithm",
+        ) from error
+    return NativeModel(fitted, known, rows.classes)
 
 
 def _fitted(plan: CandidatePlan, rows: TrainingRows) -> Fitted:

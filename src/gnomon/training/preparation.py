@@ -20,6 +20,11 @@ from gnomon.training.split import SplitRows, kind_of_split, split_rows
 
 MAX_CLASSES = 1000
 
+_LARGEST_TARGET = 1e37
+"""A tenth of the largest float32 is left for answers beyond the target."""
+_LEAST_RESOLUTION = 0.01
+"""Share of a deviation that neighbouring answers may be apart."""
+
 _NUMERIC = frozenset({"float64", "float32", "int64", "int32"})
 _NAMEABLE = frozenset({"string", "boolean", "int64", "int32"})
 
@@ -208,10 +213,16 @@ def _codes(names: pl.Series, classes: Sequence[str]) -> NDArray[np.int64]:
 
 def _deviation(target: pl.Series, parts: SplitRows) -> float:
     values = target.to_numpy().astype(np.float64)[parts.train]
-    deviation = float(values.std())
-    if not deviation or values.min() == values.max():
+    if np.ptp(values.clip(-_LARGEST_TARGET, _LARGEST_TARGET)) == 0:
         raise TrainingError(
             f"the target {target.name} is {values[0]:g} in all {len(values)} training rows",
             "use a target that varies, or more rows",
+        )
+    largest = float(np.abs(values).max())
+    deviation = float(values.std()) if largest <= _LARGEST_TARGET else 0.0
+    if np.spacing(np.float32(min(largest, _LARGEST_TARGET))) > _LEAST_RESOLUTION * deviation:
+        raise TrainingError(
+            f"the target {target.name} reaches {largest:.3g}, where the float32 of answers does not tell its values apart",
+            "subtract a constant from the target, or give it in another unit",
         )
     return deviation

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from gnomon.errors import ExportRefusedError
 from gnomon.training.graph import ML, GraphBuilder
+
+MAX_NODES = 20_000_000
+"""An ONNX file ends at 2 GiB, and a node takes up to 60 bytes; no service wants to load even half of that."""
 
 _SUM = 1
 _NO_TRANSFORM = 0
@@ -80,7 +84,16 @@ def rounded_down(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def emit_ensemble(graph: GraphBuilder, features: str, ensemble: TreeEnsemble) -> str:
-    """Emit the ensemble: float32 (N, features) in, float32 (N, outputs) out."""
+    """Emit the ensemble: float32 (N, features) in, float32 (N, outputs) out.
+
+    Raises:
+        ExportRefusedError: It has more than ``MAX_NODES`` nodes.
+    """
+    nodes = sum(len(tree.left) for tree in ensemble.trees)
+    if nodes > MAX_NODES:
+        raise ExportRefusedError(
+            f"the ensemble has {nodes:,} nodes, more than {MAX_NODES:,}", "use fewer, shallower trees, or larger leaves"
+        )
     if ensemble.output is None and len(ensemble.base) > 1:
         sums = _vector_leaves(graph, features, ensemble)
     else:
