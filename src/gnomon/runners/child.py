@@ -14,11 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
+import gnomon
 from gnomon.errors import GnomonError
 
 DONE = b"done"
 FAILED = b"fail"
 
+_OURS = str(Path(gnomon.__file__).resolve().parent) + os.sep
+_STDLIB = str(Path(os.__file__).parent) + os.sep
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -80,7 +83,7 @@ def describe(error: BaseException, roots: Sequence[Path]) -> str:
 
     Args:
         error: What was raised.
-        roots: The folders of the caller's code; frames of installed packages below them do not count as the caller's.
+        roots: The folders of the caller's code, which places are told relative to.
     """
     if isinstance(error, GnomonError):
         return str(error)
@@ -90,12 +93,25 @@ def describe(error: BaseException, roots: Sequence[Path]) -> str:
 
 
 def _place(trace: TracebackType | None, roots: Sequence[str]) -> str:
-    place = ""
+    """Return the last line that is the caller's: not a library's, and not ours unless there is no other."""
+    place = ours = ""
     for frame in traceback.extract_tb(trace):
-        root = next((each for each in roots if frame.filename.startswith(each)), None)
-        if root is not None and "site-packages" not in frame.filename:
-            place = f"{frame.filename.removeprefix(root)}:{frame.lineno} in {frame.name}"
-    return place
+        file = frame.filename
+        if _is_library(file):
+            continue
+        root = next((each for each in roots if file.startswith(each)), "")
+        line = f"{file.removeprefix(root) if root else Path(file).name}:{frame.lineno} in {frame.name}"
+        if not file.startswith(_OURS):
+            place = line
+        elif root:
+            ours = line
+    return place or ours
+
+
+def _is_library(file: str) -> bool:
+    # Our own package may be installed among the libraries.
+    installed = file.startswith(_STDLIB) or "site-packages" in file or "dist-packages" in file
+    return file.startswith("<") or (installed and not file.startswith(_OURS))
 
 
 def _read(exchange: int) -> tuple[Mapping[str, Any], bytes]:

@@ -26,7 +26,7 @@ _LONG_START_S = 120.0
 # One call is one thread: a runner gives the parallelism. And libraries that start threads when they are imported must not,
 # because a fork copies only the thread that forks. Seen with one thread after import (November 2026, x86-64): numpy 2.4,
 # scipy, scikit-learn, lightgbm, onnx, duckdb, matplotlib, pandas and pyarrow (with the setting below; its jemalloc starts one
-# otherwise). Seen with more, whatever is set, so left to the calls: polars 2.1 and onnxruntime 1.32. Preloading scikit-learn and
+# otherwise). Seen with more, whatever is set, so left to the calls: polars 2.1, onnxruntime 1.32. Preloading scikit-learn and
 # LightGBM saves a call 1.0 s of CPU; polars and onnxruntime cost each call that uses them 0.13 s and 0.08 s.
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",

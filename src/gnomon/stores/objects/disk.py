@@ -9,4 +9,5 @@ class DiskObjectStore(ContentFolder):
     """The real object store: ``root/sha256/ab/abcd…``; ``root/tmp`` holds what is being written, for ``sweep`` to clear."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         super().__init__(root / "sha256", root / "tmp", fan_out=True)
