@@ -71,8 +71,8 @@ def test_every_broken_input_is_told_and_the_last_good_state_serves(live: Live) -
     broken("one row", {"data/rides.csv": "\n".join(data.decode().splitlines()[:2]) + "\n"}, "Model", "row")
     check = "  checks: [{name: enough-rows, expr: 'count(*) > 1000'}]\n"
     broken("failing check", {"datasets/rides.yaml": dataset + check}, "Dataset", "DataRefused", "enough-rows")
-    gate = "  gates: [{metric: accuracy, min: 1.01}]\n"
-    broken("refusing gate", {"models/rides.yaml": model + gate}, "Model", "GatesRefused", "accuracy")
+    gate = "  gates: [{metric: logLoss, max: 0.000001}]\n"
+    broken("refusing gate", {"models/rides.yaml": model + gate}, "Model", "GatesRefused", "logLoss")
 
     # The remote vanishes and comes back; the service does not notice.
     away = live.remote.with_name("away.git")

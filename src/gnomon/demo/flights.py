@@ -16,7 +16,19 @@ YEAR = 2013
 TIME = "scheduled_at"
 TARGET = "arr_delay"
 KEY = ("carrier", "flight", TIME)
-FEATURES = (TIME, "carrier", "origin", "dest", "distance", "sched_arr_minute", "dep_delay", "temp", "wind_speed", "precip", "visib")
+FEATURES = (
+    TIME,
+    "carrier",
+    "origin",
+    "dest",
+    "distance",
+    "sched_arr_minute",
+    "dep_delay",
+    "temp",
+    "wind_speed",
+    "precip",
+    "visib",
+)
 """What is known when a plane leaves the gate."""
 
 _MISSING = "NA"

@@ -208,8 +208,6 @@ class RunJobs:
             records.put_run(self._failed(run, "InternalError", f"{type(error).__name__}: {error}"))
         else:
             records.put_run(ended)
-            tell = events.normal if ended.state == "passed" else events.warning
-            tell(model.key, ended.reason, f"run {run.id}: {ended.message}", self.clock(), run.revision, run.id)
         finally:
             with self._lock:
                 self._jobs.pop(run.id, None)
