@@ -148,27 +148,33 @@ class _Compilation:
             self._report(place.file.path, finding, key)
 
     def _refuse_projects(self) -> None:
-        projects = [key for key in self.declared if key.kind == "Project"]
+        projects = self._standing("Project")
         if len(projects) > 1:
             for key in projects:
-                others = ", ".join(self.declared[other].path for other in projects if other != key)
+                others = ", ".join(sorted(path for other, path in projects.items() if other != key))
                 cause = f"a repository has one Project, and there is another in {others}"
-                self._refuse(key, Broken(("kind",), cause, "keep one of them"))
+                self._refuse_new(key, Broken(("kind",), cause, "keep one of them"))
 
     def _refuse_namesakes(self) -> None:
         """A service's name is the public name of its model, so it is unique over all namespaces."""
         by_name: dict[str, list[ResourceKey]] = defaultdict(list)
-        held = (key for key in self.hold if key in self.last_good and key not in self.declared)
-        for key in (*self.declared, *held):
-            if key.kind == "Service":
-                by_name[key.name].append(key)
-        for name, keys in by_name.items():
-            if len(keys) == 1:
-                continue
-            for key in (key for key in keys if key in self.declared):
-                others = ", ".join(sorted(str(other) for other in keys if other != key))
-                cause = f'the name "{name}" is already that of {others}, and clients know a service by its name alone'
-                self._refuse(key, Broken(("metadata", "name"), cause, "give one of them another name"))
+        for key in self._standing("Service"):
+            by_name[key.name].append(key)
+        for namesakes in by_name.values():
+            for key in namesakes if len(namesakes) > 1 else ():
+                others = ", ".join(sorted(str(other) for other in namesakes if other != key))
+                cause = f'the name "{key.name}" is already that of {others}, and clients know a service by its name alone'
+                self._refuse_new(key, Broken(("metadata", "name"), cause, "give one of them another name"))
+
+    def _standing(self, kind: str) -> dict[ResourceKey, str]:
+        """Return the resources of a kind that are declared or held so far, with their paths."""
+        held = {key: self.last_good[key] for key in self.hold if key in self.last_good}
+        return {key: declared.path for key, declared in (held | self.declared).items() if key.kind == kind}
+
+    def _refuse_new(self, key: ResourceKey, reason: Broken) -> None:
+        """Refuse a resource that clashes with another, unless it is a last good one, which stays."""
+        if key in self.declared:
+            self._refuse(key, reason)
 
     def _refuse(self, key: ResourceKey, *reasons: Broken) -> None:
         """Take a resource back that stood on its own, but does not fit the rest of the commit."""
