@@ -182,7 +182,8 @@ class Client:
         """Return the next answer."""
         assert self._reader
         while not self._events.answers:
-            data = await asyncio.wait_for(self._reader.read(2**16), 20)
+            async with asyncio.timeout(20):
+                data = await self._reader.read(2**16)
             if not data:
                 await self.close()
                 raise EOFError
@@ -200,7 +201,8 @@ class Client:
     async def ended(self) -> bytes:
         """Return what still comes until the server closes."""
         assert self._reader
-        return await asyncio.wait_for(self._reader.read(), 20)
+        async with asyncio.timeout(20):
+            return await self._reader.read()
 
     def half_close(self) -> None:
         """Say that nothing more will be sent."""

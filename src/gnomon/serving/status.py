@@ -15,6 +15,9 @@ LOCK_FILE = "gateway.lock"
 LOG_FILE = "gateway.log"
 STATUS_FOLDER = "status"
 
+BACKLOG = 1024
+"""Connections that may have arrived without a worker having accepted them."""
+
 STARTING = 0
 """Stands for the process id of a worker that is being forked."""
 

@@ -11,6 +11,7 @@ import gc
 import importlib
 import json
 import logging
+import mmap
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from pathlib import Path
 from gnomon.errors import GatewayError, GnomonError
 from gnomon.serving.process import boot_id, start_ticks
 from gnomon.serving.status import (
+    BACKLOG,
     LOCK_FILE,
     STARTING,
     STATUS_FOLDER,
@@ -41,12 +43,13 @@ _PRELOADED = ("numpy", "msgspec", "orjson", "httptools", "uvloop", "asyncio")
 _LOCK_WAIT_S = 2.0
 _ORPHANS_WAIT_S = 16.0
 """Workers whose supervisor was killed drain, and hold the port until then."""
-_BACKLOG = 1024
 _STABLE_S = 10.0
 """A worker that lived so long is restarted at once when it ends; one that did not, after a growing wait."""
 _FIRST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 5.0
 _DRAIN_S = 18.0
+_NOT_ACCEPTING = 2**32
+"""Connections that a worker without any is taken to have, so that no other leaves it one."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -71,6 +74,7 @@ class _Supervisor:
         self._lock = lock
         self._places = [_Place(slot) for slot in range(workers)]
         self._boot_id = boot_id()
+        self._loads = memoryview(mmap.mmap(-1, 8 * workers)).cast("Q")
 
     def run(self) -> None:
         """Supervise until SIGTERM, then let the workers drain."""
@@ -99,6 +103,7 @@ class _Supervisor:
         now = time.monotonic()
         for place in self._places:
             if place.pid == 0 and place.due <= now:
+                self._loads[place.slot] = _NOT_ACCEPTING
                 self.tell(starting=place.slot)  # before the fork: nobody may think that this place stays empty
                 place.started = now
                 place.pid = self._fork(place.slot)
@@ -133,7 +138,7 @@ class _Supervisor:
             return  # the supervisor died before it could be watched
         signal.pthread_sigmask(signal.SIG_SETMASK, set())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        run_worker(self._listener, WorkerOptions(self._home, self._layout, slot, os.getpid()))
+        run_worker(self._listener, WorkerOptions(self._home, self._layout, slot, os.getpid(), self._loads))
 
     def _reap(self) -> None:
         """Empty the places of workers that ended; a place is filled again the later, the more often its workers crash."""
@@ -148,6 +153,7 @@ class _Supervisor:
             was_stable = now - place.started >= _STABLE_S
             place.wait_s = 0.0 if was_stable else min(_LONGEST_WAIT_S, max(_FIRST_WAIT_S, 2 * place.wait_s))
             place.pid, place.due = 0, now + place.wait_s
+            self._loads[place.slot] = _NOT_ACCEPTING
             _LOG.warning(
                 "worker_ended",
                 extra={"slot": place.slot, "code": os.waitstatus_to_exitcode(wait_status), "again_in_s": place.wait_s},
@@ -258,7 +264,7 @@ def _listener(listen: str, crashed: tuple[str, int] | None) -> socket.socket:
             listener = socket.socket(family, kind, protocol)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(_BACKLOG)
+            listener.listen(BACKLOG)
             listener.settimeout(0)
         except OSError as error:
             if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:

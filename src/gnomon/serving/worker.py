@@ -18,7 +18,7 @@ from gnomon.serving.gateway import Gateway
 from gnomon.serving.models import Models
 from gnomon.serving.protocol import Connection, Limits, Server
 from gnomon.serving.routes import ROUTES_FILE, Target, read_routes
-from gnomon.serving.status import WorkerStatus, read_supervisor, read_worker, write_worker
+from gnomon.serving.status import BACKLOG, WorkerStatus, read_supervisor, read_worker, write_worker
 from gnomon.stores.artifacts.layout import OciLayout
 
 _LOG = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ _LOOK_S = 0.025
 """Between two looks at the route table."""
 _TICK_LOOKS = 8
 _STATUS_LOOKS = 40
+_YIELD_S = 0.001
+"""How long a worker leaves a new connection to those that have fewer, before it takes it after all."""
 _CONNECTIONS = 4096
 """With so many open, further ones wait in the kernel's queue, or go to another worker."""
 _GRACE_S = 0.5
@@ -42,6 +44,8 @@ class WorkerOptions:
     layout: Path
     slot: int
     pid: int
+    loads: memoryview
+    """Open connections by slot, shared between the workers."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -63,6 +67,7 @@ class _Worker:
         self._is_ready = False
         self._stop = asyncio.Event()
         self._is_accepting = False
+        self._has_yielded = False
         self._arrivals: set[asyncio.Task[object]] = set()
         self._routes = options.home / ROUTES_FILE
         self._routes_seen: tuple[int, int, int] | None = None
@@ -82,6 +87,7 @@ class _Worker:
         looks = 0
         while not self._stop.is_set():
             self._follow_routes()
+            self._share_load()
             if looks % _TICK_LOOKS == 0:
                 self._server.tick(self._loop.time())
                 self._accept()
@@ -96,7 +102,8 @@ class _Worker:
 
     def _accept(self) -> None:
         """Accept connections while there is room for more."""
-        if not self._is_accepting and len(self._server.connections) < _CONNECTIONS:
+        self._share_load()
+        if not (self._is_accepting or self._stop.is_set()) and len(self._server.connections) < _CONNECTIONS:
             self._is_accepting = True
             self._loop.add_reader(self._listener, self._arrived)
 
@@ -105,7 +112,16 @@ class _Worker:
         self._loop.remove_reader(self._listener)
 
     def _arrived(self) -> None:
-        """Accept one connection: a worker with less to do is back sooner, and takes the next."""
+        """Accept one connection, or leave it to a worker that has fewer."""
+        if not self._has_yielded and self._share_load() > min(self._options.loads):
+            self._has_yielded = True
+            self._pause_accepting()
+            self._loop.call_later(_YIELD_S, self._accept)
+            return
+        self._has_yielded = False
+        self._take()
+
+    def _take(self) -> None:
         try:
             arrived, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -123,17 +139,24 @@ class _Worker:
         if len(self._server.connections) >= _CONNECTIONS:
             self._pause_accepting()
 
+    def _share_load(self) -> int:
+        """Tell the other workers how many connections this one has, and return it."""
+        load = len(self._server.connections) + len(self._arrivals)
+        self._options.loads[self._options.slot] = load
+        return load
+
     async def _drain(self) -> None:
         """Answer what has been asked, and what is asked within a short grace; then close."""
         _LOG.info("worker_draining", extra={"slot": self._options.slot, "connections": len(self._server.connections)})
         self._server.drain()
         waiting = select.poll()
         waiting.register(self._listener, select.POLLIN)
-        while waiting.poll(0):
-            self._arrived()
+        for _ in range(BACKLOG):
+            if not waiting.poll(0):
+                break
+            self._take()
             await asyncio.sleep(0)
-        if self._is_accepting:
-            self._pause_accepting()
+        self._pause_accepting()
         self._listener.close()
         began = self._loop.time()
         while (self._server.connections or self._arrivals) and self._loop.time() - began < _DRAIN_S:
@@ -159,7 +182,8 @@ class _Worker:
             table = read_routes(self._routes)
         except GatewayError as error:
             self._routes_error = str(error)
-            _LOG.exception("routes_refused")
+            _LOG.warning("routes_refused", extra={"error": str(error)})
+            self._changed()
             return
         self._routes_error = None
         self._models.apply(table)
