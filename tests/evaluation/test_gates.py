@@ -23,7 +23,9 @@ def sheet(**values: float | None) -> dict[str, Any]:
     return {name: {"value": value} for name, value in values.items()}
 
 
-def report(champion: dict[str, Any] | None = None, gains: dict[str, list[float]] | None = None, **values: float | None) -> Any:
+def report(
+    champion: dict[str, Any] | None = None, gains: dict[str, list[float]] | None = None, /, **values: float | None
+) -> dict[str, Any]:
     compared = None if champion is None else {"digest": "sha256:1", "comparable": True, "metrics": sheet(**champion)}
     comparison = {name: {"gains": listed} for name, listed in (gains or {}).items()}
     return {"metrics": sheet(**values), "champion": compared, "comparison": comparison}

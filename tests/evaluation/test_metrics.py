@@ -42,7 +42,7 @@ def test_a_metric_belongs_to_the_task_that_asks_for_it() -> None:
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=40).filter(lambda rows: len({a for a, _ in rows}) > 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_regression_metrics_are_those_of_scikit_learn(rows: list[tuple[float, float]]) -> None:
     actual, predicted = (np.array(side) for side in zip(*rows, strict=True))
     answers = Answers(actual, predicted)
@@ -56,7 +56,7 @@ def test_regression_metrics_are_those_of_scikit_learn(rows: list[tuple[float, fl
 
 
 @given(st.integers(0, 10**6), st.integers(1, 60), st.integers(2, 5))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_classification_metrics_are_those_of_scikit_learn(seed: int, rows: int, classes: int) -> None:
     answers = classified(seed, rows, classes)
     actual, predicted, probabilities = answers.actual, answers.predicted, answers.probabilities
@@ -72,7 +72,7 @@ def test_classification_metrics_are_those_of_scikit_learn(seed: int, rows: int, 
 
 
 @given(st.integers(0, 10**6), st.integers(20, 60), st.integers(2, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_area_under_the_curve_is_that_of_scikit_learn(seed: int, rows: int, classes: int) -> None:
     answers = classified(seed, rows, classes)
     assert answers.probabilities is not None
@@ -86,7 +86,7 @@ def test_the_area_under_the_curve_is_that_of_scikit_learn(seed: int, rows: int, 
 
 
 @given(st.integers(0, 10**6), st.integers(1, 25), st.sampled_from(sorted(METRICS)))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_counting_a_row_twice_is_having_it_twice(seed: int, rows: int, name: str) -> None:
     rng = np.random.default_rng(seed)
     if "regression" in METRICS[name].tasks:

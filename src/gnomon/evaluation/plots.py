@@ -19,7 +19,10 @@ _QUANTILE_BINS = 20
 _CALIBRATION_BINS = 10
 _CURVE_POINTS = 120
 _TIME_BINS = 24
+_ROWS_PER_SPAN = 20
+_YEAR_1, _YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000  # what calendars of axes know
 _MOST_CLASSES = 20
+_LARGEST_ERROR = 1e150  # a histogram of larger ones has edges that floats do not hold
 
 
 def plots_of(
@@ -35,8 +38,11 @@ def plots_of(
         seed: Chooses the rows that are shown one by one.
     """
     plots = _regression(candidate, champion, seed) if candidate.probabilities is None else _classification(candidate)
-    if times is not None:
-        plots["overTime"] = _over_time(candidate, champion, metric, times)
+    spans = min(_TIME_BINS, candidate.rows // _ROWS_PER_SPAN)
+    if times is not None and spans > 1 and _YEAR_1 <= times.min() < times.max() < _YEAR_10000:
+        plots["overTime"] = _over_time(
+            candidate, champion, metric, np.array_split(np.argsort(times, kind="stable"), spans), times
+        )
     return plots
 
 
@@ -66,7 +72,7 @@ def _residuals(candidate: Answers, champion: Answers | None) -> dict[str, Any]:
     """Return the counts of predicted - actual between common edges; what lies outside is counted in the outermost bins."""
     models = {"candidate": candidate} | ({"champion": champion} if champion is not None else {})
     errors = {name: once(model).errors for name, model in models.items()}
-    finite = {name: error[np.isfinite(error)] for name, error in errors.items()}
+    finite = {name: error[np.abs(error) < _LARGEST_ERROR] for name, error in errors.items()}
     everything = np.concatenate(list(finite.values()))
     if not everything.size:
         return {"edges": [], "candidate": []}
@@ -162,10 +168,10 @@ def _calibration(answers: Answers, probabilities: Floats) -> dict[str, Any]:
     }
 
 
-def _over_time(candidate: Answers, champion: Answers | None, metric: str, times: NDArray[np.int64]) -> dict[str, Any]:
-    """Return the metric in consecutive spans of time with about as many rows each."""
-    order = np.argsort(times, kind="stable")
-    parts = np.array_split(order, max(1, min(_TIME_BINS, candidate.rows // 20)))
+def _over_time(
+    candidate: Answers, champion: Answers | None, metric: str, parts: list[NDArray[np.int64]], times: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Return the metric in consecutive spans of time, each given by the indices of its rows."""
     counts = np.zeros((len(parts), candidate.rows))
     for k, part in enumerate(parts):
         counts[k, part] = 1

@@ -54,11 +54,25 @@ def evaluate(
         ArtifactError: The candidate cannot be run; GoldenRowsError where it does not reproduce its golden rows.
         InputError: The test rows hold values that the candidate's schema refuses.
     """
-    target, metric, seed = asked["target"], asked["metric"], asked["seed"]
-    rows, without_target = target_rows(table, target, test)
+    rows, without_target = target_rows(table, asked["target"], test)
     reader = OciLayout(Path(layout))
     ours = Judged(reader, Digest(artifact), rows)
     theirs = _champion(reader, champion, rows, ours) if champion is not None else None
+    # What overflows, because the target is as large as floats get, is undefined and told so.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {"report": _report(rows, without_target, ours, theirs, facts, asked)}
+
+
+def _report(
+    rows: pa.Table,
+    without_target: int,
+    ours: Judged,
+    theirs: "Judged | _Incomparable | None",
+    facts: Mapping[str, Any],
+    asked: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Measure both models on the same rows and put everything into one document."""
+    target, metric, seed = asked["target"], asked["metric"], asked["seed"]
     classes = _all_classes(ours, theirs)
     models = [model.answers(rows.column(target), classes) for model in (ours, theirs) if isinstance(model, Judged)]
     metrics = metrics_of(ours.signature.task)
@@ -68,7 +82,7 @@ def evaluate(
         for judged, answers, spread in zip((ours, theirs), models, resampled, strict=False)
         if isinstance(judged, Judged)
     ]
-    report = {
+    return {
         "task": ours.signature.task,
         "target": target,
         "classes": list(classes),
@@ -85,7 +99,6 @@ def evaluate(
             models[0], models[1] if len(models) > 1 else None, metric, row_times(rows, ours.signature, facts), seed
         ),
     }
-    return {"report": report}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def columns_of(data: Any, names: Iterable[str]) -> dict[str, Column]:
     """
     if isinstance(data, Mapping):
         return {name: _listed(name, data[name]) for name in names if name in data}
-    if isinstance(data, np.ndarray):
+    if isinstance(data, np.ndarray | np.void):  # void: one row of a structured array
         fields = data.dtype.names
         if fields is None:
             raise InputError("the array has no column names", "give a structured array, a frame, or a mapping of columns")
