@@ -55,7 +55,7 @@ class Load:
     def _send(self, start: int) -> None:
         connection = http.client.HTTPConnection(self._address, timeout=20)
         row = start
-        while not self._stop.wait(0.005):
+        while not self._stop.wait(0.02):
             row = (row + 7) % len(self._bodies)
             try:
                 connection.request("POST", self._path, self._bodies[row], {"content-type": "application/json"})

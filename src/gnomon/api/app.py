@@ -22,7 +22,12 @@ from gnomon.resources.kinds import canonical_kind
 from gnomon.stores.repositories.interface import TreeEntry
 from gnomon.version import __version__
 
-_STATUS = {NotFoundError: 404, UsageError: 400, InputError: 400, ConflictError: 409}
+_STATUS: tuple[tuple[type[GnomonError], int], ...] = (
+    (NotFoundError, 404),
+    (UsageError, 400),
+    (InputError, 400),
+    (ConflictError, 409),
+)
 _LARGEST_PREVIEW = 64 * 2**20
 _MOST_ROWS = 10_000
 _T = TypeVar("_T")
@@ -64,7 +69,7 @@ def make_app(plane: ControlPlane) -> Starlette:
 async def _problem(_: Request, error: Exception) -> Response:
     """Answer an error as an RFC 9457 problem document with its cause and mend."""
     known = error if isinstance(error, GnomonError) else GnomonError(str(error), "")
-    status = next((code for kind, code in _STATUS.items() if isinstance(known, kind)), 500)
+    status = next((code for kind, code in _STATUS if isinstance(known, kind)), 500)
     body = {"title": type(known).__name__, "status": status, "detail": str(known), "cause": known.cause, "mend": known.mend}
     return JSONResponse(body, status, media_type="application/problem+json")
 

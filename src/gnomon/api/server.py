@@ -8,6 +8,8 @@ import uvicorn
 from gnomon.api.app import ControlPlane, make_app
 from gnomon.errors import ConflictError, UsageError
 
+_BACKLOG = 128
+
 
 def bind(listen: str) -> socket.socket:
     """Return a bound socket for ``HOST:PORT``.
@@ -23,6 +25,8 @@ def bind(listen: str) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host.strip("[]"), int(port)))
+        # From here on connections wait instead of being refused, so "it is up" is true before the server's thread runs.
+        bound.listen(_BACKLOG)
     except OSError as error:
         bound.close()
         raise ConflictError(f"cannot listen on {listen}: {error.strerror}", "give another address with --listen") from error
