@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gnomon
 from gnomon.evaluation import dag
 from gnomon.evaluation.page import render
 from gnomon.evaluation.steps import evaluate
@@ -10,6 +11,7 @@ from gnomon.pipeline.dag import FromStore
 from gnomon.resources.identity import Digest
 from gnomon.resources.model import ModelSpec
 
+SOURCE = Path(gnomon.__file__).parents[1]
 ARTIFACT, CHAMPION = Digest("sha256:" + "a" * 64), Digest("sha256:" + "b" * 64)
 PREPARE = {name: FromStore(Digest(f"sha256:{name}"), "json") for name in ("table", "train", "validation", "test", "facts")}
 
@@ -25,7 +27,7 @@ def spec(**declared: object) -> ModelSpec:
 def test_steps_give_their_functions_every_argument() -> None:
     step = dag.evaluate_step(spec(), PREPARE, ARTIFACT, CHAMPION, Path("layout"), Path("src"))
     assert {*step.params, *step.inputs, *step.settings} == set(inspect.signature(evaluate).parameters)
-    page = dag.render_step(ARTIFACT, Path("src"))
+    page = dag.render_step(ARTIFACT, SOURCE)
     assert {*page.params, *page.inputs, *page.settings} == set(inspect.signature(render).parameters)
 
 
@@ -60,3 +62,12 @@ def test_planning_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_changed_template_makes_pages_anew(tmp_path: Path) -> None:
+    template = tmp_path / dag.TEMPLATE
+    template.parent.mkdir(parents=True)
+    template.write_text("one")
+    first = dag.render_step(ARTIFACT, tmp_path)
+    template.write_text("two")
+    assert dag.render_step(ARTIFACT, tmp_path).params != first.params

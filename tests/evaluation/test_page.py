@@ -9,7 +9,9 @@ from xml.etree import ElementTree as ET
 import pyarrow as pa
 import pytest
 
+import gnomon
 from gnomon.evaluation.charts import charts_of
+from gnomon.evaluation.dag import TEMPLATE
 from gnomon.evaluation.page import render, render_page
 from gnomon.resources.identity import Digest
 from gnomon.stores.artifacts.layout import OciLayout
@@ -18,6 +20,7 @@ from tests.evaluation.reports import report_of
 from tests.evaluation.tables import classification_table, hurry, regression_table
 
 HOSTILE = "<script>alert(1)</script> $\\frac{1}{2}$ & 東京 \x07"
+SOURCE = Path(gnomon.__file__).parents[1]
 VOID = {"meta", "br"}
 
 
@@ -99,7 +102,7 @@ def test_every_element_is_closed_and_every_id_is_its_own(regression_page: str, c
 
 
 def test_the_same_report_gives_the_same_page(regression: dict[str, Any], regression_page: str) -> None:
-    assert render(regression) == {"page": regression_page.encode()}
+    assert render(regression, (SOURCE / TEMPLATE).read_text()) == {"page": regression_page.encode()}
 
 
 def test_a_page_shows_gates_metrics_candidates_and_origin(regression: dict[str, Any], regression_page: str) -> None:

@@ -10,6 +10,7 @@ from gnomon.training.selection import selection_metric
 
 EVALUATE = "evaluate"
 RENDER = "render"
+TEMPLATE = "gnomon/evaluation/templates/report.html"
 
 
 def evaluate_step(
@@ -59,5 +60,6 @@ def render_step(report: Digest, root: Path) -> Step:
     return Step(
         name=RENDER,
         function=FunctionRef(root, "gnomon/evaluation/page.py", "render"),
+        params={"template": (root / TEMPLATE).read_text()},
         inputs={"report": FromStore(report, "json")},
     )

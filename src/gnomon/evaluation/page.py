@@ -2,40 +2,31 @@
 
 import json
 from collections.abc import Mapping
-from functools import cache
+from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from gnomon.evaluation.charts import charts_of
 from gnomon.evaluation.figures import format_bytes, format_figure, format_gain
 
-_TEMPLATE = "report.html"
 
-
-def render(report: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return ``{"page": …}``, as a step of the pipeline."""
-    return {"page": render_page(report).encode()}
+def render(report: Mapping[str, Any], template: str) -> dict[str, bytes]:
+    """Return ``{"page": …}``, as a step of the pipeline; the text of the template is given, so that it is part of the key."""
+    return {"page": _page(report, template).encode()}
 
 
 def render_page(report: Mapping[str, Any]) -> str:
     """Return the page of a report. The same report gives the same page."""
+    return _page(report, resources.files("gnomon.evaluation").joinpath("templates", "report.html").read_text())
+
+
+def _page(report: Mapping[str, Any], template: str) -> str:
     charts = [(chart, Markup(chart.svg)) for chart in charts_of(report)]  # noqa: S704 - drawn by us, names in it are escaped
-    return _template().render(report=report, charts=charts, candidates=_ranked(report))
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("gnomon.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"figure": _figure, "gain": _gain, "bytes": format_bytes, "params": _params, "short": _short}
-    return environment.get_template(_TEMPLATE)
+    return environment.from_string(template).render(report=report, charts=charts, candidates=_ranked(report))
 
 
 def _ranked(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
