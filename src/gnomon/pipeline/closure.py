@@ -168,6 +168,8 @@ class _Walk:
                 self._executes(module, source)
             if statement.acts:
                 self._count(module, index)
+                for source in statement.executes if statement.is_import else ():
+                    self._imported(module, source, ())
 
     def _executes(self, module: _Module, source: Import) -> None:
         target = module.absolute(source)
@@ -365,7 +367,7 @@ class _Walk:
             for name, digests in named.items():
                 self._parts[f"{module.label}:{name}"] = hashlib.sha256("".join(digests).encode()).hexdigest()
             # Statements that run one after another: what they do depends on their order.
-            placed = "".join(statement.digest for statement in counted if statement.has_place)
+            placed = "".join(statement.digest for statement in counted if statement.has_place or statement.acts)
             if placed:
                 self._parts[f"{module.label}:<module>"] = hashlib.sha256(placed.encode()).hexdigest()
 

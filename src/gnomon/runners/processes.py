@@ -64,22 +64,29 @@ class Zygote:
             StepFailedError: The zygote cannot be started; the cause says why.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, self._lock:
-            for _ in range(2):
-                control = self._started()
-                try:
-                    socket.send_fds(control, [b"+"], [theirs.fileno()])
-                except OSError:
-                    self._stop()  # it died since it was last used
-                else:
-                    return ours
-        ours.close()
-        raise StepFailedError("the process that steps are forked from dies at once", "look for its last words on stderr")
+        try:
+            with theirs, self._lock:
+                self._introduce(theirs)
+        except BaseException:
+            ours.close()
+            raise
+        return ours
 
     def close(self) -> None:
         """End the zygote and everything that it started."""
         with self._lock:
             self._stop()
+
+    def _introduce(self, client: socket.socket) -> None:
+        for _ in range(2):
+            control = self._started()
+            try:
+                socket.send_fds(control, [b"+"], [client.fileno()])
+            except OSError:
+                self._stop()  # it died since it was last used
+            else:
+                return
+        raise StepFailedError("the process that steps are forked from dies at once", "look for its last words on stderr")
 
     def _started(self) -> socket.socket:
         if self._control is not None and self._process is not None and self._process.poll() is None:
