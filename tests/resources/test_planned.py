@@ -14,7 +14,9 @@ def test_what_is_built_is_no_longer_planned() -> None:
         assert not keys & {field.alias for field in model.model_fields.values()}, model
 
 
-@pytest.mark.parametrize(("place", "values"), PLANNED_VALUES.items(), ids=lambda item: str(item)[:40])
+@pytest.mark.parametrize(
+    ("place", "values"), PLANNED_VALUES.items(), ids=[f"{model.__name__}.{key}" for model, key in PLANNED_VALUES]
+)
 def test_planned_values_belong_to_keys_that_exist(place: tuple[type[Strict], str], values: frozenset[str]) -> None:
     model, key = place
     field = next(field for field in model.model_fields.values() if field.alias == key)
