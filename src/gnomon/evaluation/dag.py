@@ -10,6 +10,8 @@ from gnomon.training.selection import selection_metric
 
 EVALUATE = "evaluate"
 RENDER = "render"
+WARM_MODULES = ("pyarrow.compute", "gnomon.evaluation.page")
+"""What the process that steps are forked from should import before. ``steps`` cannot be: ONNX Runtime starts a thread."""
 TEMPLATE = "gnomon/evaluation/templates/report.html"
 
 
