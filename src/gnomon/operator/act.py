@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from gnomon.errors import GnomonError
 from gnomon.operator.actions import Action, Apply, CancelRun, Prune, SetRoutes, StartRun, TakeSnapshot, WriteRelease
 from gnomon.operator.events import EventLog
 from gnomon.operator.gateway import GatewayControl
@@ -42,27 +43,35 @@ class Executor:
         """Do the actions in order; return whether a release was written, so that Git is worth asking at once."""
         events = EventLog(self.records)
         for action in actions:
-            match action:
-                case Apply():
-                    self._apply(action, events)
-                case Prune(key=key):
-                    self.records.delete_resource(key)
-                    events.normal(key, "Pruned", "it left the repository", self.clock(), desired.revision)
-                case TakeSnapshot(key=key, spec_digest=spec_digest, fingerprint=fingerprint):
-                    dataset = desired.compiled.declared[key].resource
-                    if isinstance(dataset, Dataset):
-                        self.intakes.start(dataset, spec_digest, fingerprint, desired.revision, tree)
-                case StartRun():
-                    self._start_run(action, desired)
-                case CancelRun(run=run, why=why):
-                    self.runs.cancel(run, why)
-                    events.normal(action.key, "RunCancelled", f"run {run}: {why}", self.clock(), desired.revision, run)
-                case SetRoutes(routes=routes, why=why):
-                    self.gateway.write(routes)
-                    _LOG.info("routes_written", extra={"why": why})
-                case WriteRelease():
-                    pass
-        return self._write([action for action in actions if isinstance(action, WriteRelease)], desired, events)
+            try:
+                self._do(action, desired, tree, events)
+            except GnomonError as error:
+                # One action that fails does not keep the others from being done; the next pass asks for it again.
+                _LOG.error("action_failed", extra={"action": str(action), "cause": error.cause})  # noqa: TRY400 - told in words
+        writes = [action for action in actions if isinstance(action, WriteRelease)]
+        return self._write(writes, desired, events)
+
+    def _do(self, action: Action, desired: Desired, tree: tuple[TreeEntry, ...], events: EventLog) -> None:
+        match action:
+            case Apply():
+                self._apply(action, events)
+            case Prune(key=key):
+                self.records.delete_resource(key)
+                events.normal(key, "Pruned", "it left the repository", self.clock(), desired.revision)
+            case TakeSnapshot(key=key, spec_digest=spec_digest, fingerprint=fingerprint):
+                dataset = desired.compiled.declared[key].resource
+                if isinstance(dataset, Dataset):
+                    self.intakes.start(dataset, spec_digest, fingerprint, desired.revision, tree)
+            case StartRun():
+                self._start_run(action, desired)
+            case CancelRun(run=run, why=why):
+                self.runs.cancel(run, why)
+                events.normal(action.key, "RunCancelled", f"run {run}: {why}", self.clock(), desired.revision, run)
+            case SetRoutes(routes=routes, why=why):
+                self.gateway.write(routes)
+                _LOG.info("routes_written", extra={"why": why})
+            case WriteRelease():
+                return  # all releases are written in one push, when everything else is done
 
     def _apply(self, action: Apply, events: EventLog) -> None:
         declared = action.declared

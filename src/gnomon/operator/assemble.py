@@ -15,13 +15,17 @@ from gnomon.operator.observe import Observer
 from gnomon.operator.source import SourceFollower
 from gnomon.operator.writeback import ReleaseWriter
 from gnomon.runners.interface import Runner
-from gnomon.runners.processes import ProcessRunner
+from gnomon.runners.processes import ProcessRunner, Zygote
+from gnomon.runners.sharing import SlotPool
 from gnomon.stores.artifacts.layout import OciLayout
 from gnomon.stores.objects.disk import DiskObjectStore
 from gnomon.stores.records.interface import Records
 from gnomon.stores.records.sql import open_sqlite
 from gnomon.stores.repositories.git import GitRepository
 from gnomon.stores.repositories.interface import Identity, Repository
+
+PRELOADED = ("numpy", "pyarrow.compute", "sklearn.ensemble", "sklearn.linear_model", "sklearn.metrics", "lightgbm", "onnx")
+"""What the process that steps are forked from imports once; what starts threads at import is left to the steps."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,12 @@ class Assembly:
     gateway: GatewayControl
     intakes: IntakeJobs
     runs: RunJobs
+    zygote: Zygote
 
     def close(self) -> None:
         """Interrupt what is under way and let go of everything. The gateway goes on serving."""
         self.runs.close()
+        self.zygote.close()
         self.intakes.close()
         self.records.close()
 
@@ -61,7 +67,11 @@ def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) ->
     """Put an operator together; nothing runs yet."""
     now = clock or (lambda: datetime.now(UTC))
     home = settings.home
-    stores = Stores(open_sqlite(home.records), DiskObjectStore(home.objects), OciLayout(home.artifacts))
+    objects, artifacts = DiskObjectStore(home.objects), OciLayout(home.artifacts)
+    # What a killed predecessor was writing is nothing that anybody was told of.
+    objects.sweep()
+    artifacts.sweep()
+    stores = Stores(open_sqlite(home.records), objects, artifacts)
     repository = GitRepository(settings.repository, settings.branch, home.mirror, settings.timeout)
     gateway = GatewayControl(home.gateway, home.artifacts, settings.serve, settings.workers)
     waker: list[Callable[[], None]] = []
@@ -70,11 +80,13 @@ def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) ->
         for call in waker:
             call()
 
+    zygote, pool = Zygote(PRELOADED), SlotPool(settings.slots)
+
     def make_runner(parallel: int | None) -> Runner:
-        return ProcessRunner(parallel or settings.slots)
+        return pool.join(ProcessRunner(parallel or settings.slots, zygote=zygote))
 
     intakes = IntakeJobs(stores, repository.export_blob, now, wake)
-    runs = RunJobs(home, stores, make_runner, now, wake)
+    runs = RunJobs(home, stores, make_runner, now, wake, max(2, settings.slots))
     operator = Operator(
         source=SourceFollower(repository, stores.records, now),
         observer=Observer(stores.records, stores.artifacts, gateway, intakes, runs, training_code_digest()),
@@ -85,7 +97,7 @@ def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) ->
         interval=settings.interval,
     )
     waker.append(operator.wake)
-    return Assembly(operator, stores.records, stores, repository, gateway, intakes, runs)
+    return Assembly(operator, stores.records, stores, repository, gateway, intakes, runs, zygote)
 
 
 def _writer(repository: Repository, author: Identity, records: Records) -> ReleaseWriter:

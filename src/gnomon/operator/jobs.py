@@ -128,16 +128,20 @@ class _RunJob:
 
 @dataclass
 class RunJobs:
-    """Carries out runs, one after another; each uses all slots of the runner."""
+    """Carries out runs, a few at the same time; they share the machine's slots."""
 
     home: Home
     stores: Stores
     make_runner: Callable[[int | None], Runner]
     clock: Callable[[], datetime]
     wake: Callable[[], None]
+    at_once: int
     _jobs: dict[str, _RunJob] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "run"), init=False)
+    _pool: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(self.at_once, "run")
 
     def under_way(self) -> dict[str, str]:
         """Return the progress, in words, of each run that this process has."""
