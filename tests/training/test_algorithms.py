@@ -146,6 +146,13 @@ def test_ten_training_rows_are_enough(algorithm: str, tasks: tuple[Task, ...]) -
     assert fit(few.prepared(by="random"), plan(tasks[0], algorithm))["parity"]["verdict"] == "exact"
 
 
+@pytest.mark.parametrize("algorithm", ["linear", "lightgbm"])
+def test_a_matrix_that_teaches_nothing_is_still_taken(algorithm: str) -> None:
+    table = real_table("diabetes")
+    idle = table.frame.with_columns(text=pl.lit("same"), day=pl.lit(0).cast(pl.Date))
+    assert fit(replace(table, frame=idle).prepared(), plan("regression", algorithm))["parity"]["verdict"] == "exact"
+
+
 def test_text_that_names_rows_teaches_nothing() -> None:
     table = real_table("delays")
     named = table.frame.with_columns(pl.format("id-{}", pl.int_range(table.frame.height)).alias("id"))

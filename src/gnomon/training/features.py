@@ -67,9 +67,9 @@ def fit_for_linear(raw: Matrices) -> Preprocessing:
         blocks.append(numbers)
     for column, texts in enumerate(raw.strings.T):
         counts = Counter(texts.tolist())
-        levels = _frequent_levels(counts, len(raw))
+        levels = _frequent_levels(counts, len(raw)) | ({""} & counts.keys())
         if len(counts) > 1 and levels:
-            blocks.append(OneHot(column, tuple(sorted(levels | ({""} & counts.keys())))))
+            blocks.append(OneHot(column, tuple(sorted(levels))))
     blocks += [CalendarWaves(column, parts) for column, parts in _useful_parts(raw, _LINEAR_PARTS)]
     return _preprocessing(raw, blocks)
 

@@ -32,14 +32,14 @@ def golden_rows(predictor: Predictor, sample: Matrices, deviation: float, seed: 
         seed: Start of the made-up mixture.
     """
     inputs = predictor.signature.inputs
-    edges = edge_rows(inputs, sample, seed)
-    edges = edges.take(np.flatnonzero(_allowed(edges, inputs)))
-    candidates = concatenated([edges, _spaced(sample, 4 * ROWS)])
+    edges = _allowed(edge_rows(inputs, sample, seed), inputs)
+    real = _allowed(sample.take(_evenly(np.arange(len(sample)), 4 * ROWS)), inputs)
+    candidates = concatenated([edges, real])
     answers = predictor.predict(encode_columns(predictor.signature, _raw_columns(candidates, inputs)))
     steady = np.flatnonzero(_is_steady(answers))
     made_up = steady[steady < len(edges)]
     covering = made_up[_covering(_edges_held(edges.take(made_up), inputs, sample), _EDGES)]
-    chosen = np.concatenate([covering, steady[steady >= len(edges)]])[:ROWS]
+    chosen = np.concatenate([covering, _evenly(steady[steady >= len(edges)], ROWS - len(covering))])
     return GoldenRows(
         columns=_raw_columns(candidates.take(chosen), inputs),
         prediction=answers["prediction"][chosen].tolist(),
@@ -49,9 +49,9 @@ def golden_rows(predictor: Predictor, sample: Matrices, deviation: float, seed: 
     )
 
 
-def _spaced(rows: Matrices, most: int) -> Matrices:
-    """Return at most ``most`` of the rows, evenly spaced."""
-    return rows.take(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64))
+def _evenly(indices: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Return at most ``most`` of the indices, evenly spaced."""
+    return indices[np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(np.int64)]
 
 
 def _edges_held(rows: Matrices, inputs: Sequence[InputColumn], sample: Matrices) -> NDArray[np.bool_]:
@@ -75,24 +75,23 @@ def _covering(held: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
     return np.array(chosen, dtype=np.int64)
 
 
-def _allowed(rows: Matrices, inputs: Sequence[InputColumn]) -> NDArray[np.bool_]:
-    """Return which rows a request may carry: nothing is missing in a column that is not nullable."""
+def _allowed(rows: Matrices, inputs: Sequence[InputColumn]) -> Matrices:
+    """Return the rows that a request may carry: nothing is missing in a column that is not nullable."""
     allowed = np.ones(len(rows), dtype=np.bool_)
     for column in inputs:
         if not column.nullable:
-            values = _values(rows, column)
-            allowed &= np.array([value is not None for value in values], dtype=np.bool_)
-    return allowed
+            allowed &= np.array([value is not None for value in _values(rows, column)], dtype=np.bool_)
+    return rows.take(np.flatnonzero(allowed))
 
 
 def _is_steady(answers: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
-    """Return which answers any processor gives within the tolerance."""
+    """Return which answers any processor gives within the tolerance; all, where every class is about as likely everywhere."""
     if "probabilities" not in answers:
         steady: NDArray[np.bool_] = np.isfinite(answers["prediction"])
         return steady
     ranked = np.sort(answers["probabilities"], axis=1)
-    lead: NDArray[np.bool_] = ranked[:, -1] - ranked[:, -2] > _LEAST_LEAD
-    return lead
+    leads: NDArray[np.bool_] = ranked[:, -1] - ranked[:, -2] > _LEAST_LEAD
+    return leads if leads.any() else ~leads
 
 
 def _raw_columns(rows: Matrices, inputs: Sequence[InputColumn]) -> dict[str, list[Any]]:
