@@ -47,7 +47,7 @@ class Executor:
                 self._do(action, desired, tree, events)
             except GnomonError as error:
                 # One action that fails does not keep the others from being done; the next pass asks for it again.
-                _LOG.error("action_failed", extra={"action": str(action), "cause": error.cause})  # noqa: TRY400 - told in words
+                _LOG.error("action_failed", extra={"action": str(action), "cause": error.cause})
         writes = [action for action in actions if isinstance(action, WriteRelease)]
         return self._write(writes, desired, events)
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from gnomon.operator.actions import Action, ServiceRoute, TargetVersion, WriteRelease
 from gnomon.operator.controllers.decision import Decision
-from gnomon.operator.controllers.model import wanted_fingerprint
+from gnomon.operator.controllers.model import reconcile_model, wanted_fingerprint
 from gnomon.operator.outcomes import Done, Outcome, Stalled, Suspended, Waiting
 from gnomon.operator.revert import LockState
 from gnomon.operator.state import Desired, Observed
@@ -23,7 +23,7 @@ def reconcile_service(service: Service, desired: Desired, observed: Observed, no
     if service.spec.suspend:
         return Decision(Suspended(details=_details(service, desired, observed)))
     promotion, note = _promotion(service, desired, observed, now)
-    return Decision(_outcome(service, desired, observed, note), promotion)
+    return Decision(_outcome(service, desired, observed, note or _model_note(service, desired, observed, now)), promotion)
 
 
 def service_route(service: Service, desired: Desired, observed: Observed) -> ServiceRoute:
@@ -82,6 +82,16 @@ def _passed_run(service: Service, desired: Desired, observed: Observed) -> RunRe
         return None
     runs = observed.runs.get(key, ())
     return next((run for run in runs if run.state == "passed" and run.fingerprint == fingerprint.digest), None)
+
+
+def _model_note(service: Service, desired: Desired, observed: Observed, now: datetime) -> str:
+    """Return where the model stands, for a service that has no release to serve yet."""
+    key = ResourceKey("Model", service.metadata.namespace, service.spec.model)
+    declared = desired.compiled.declared.get(key)
+    if desired.release_of(service) is not None or declared is None or not isinstance(declared.resource, Model):
+        return ""
+    outcome = reconcile_model(declared.resource, desired, observed, now).outcome
+    return f"the model: {outcome.message}"
 
 
 def _promotion(service: Service, desired: Desired, observed: Observed, now: datetime) -> tuple[tuple[Action, ...], str]:
