@@ -18,7 +18,6 @@ from gnomon.training.preparation import target_values
 from tests.training.tables import RealTable, prepare, real_table
 from tests.training.test_algorithms import plan
 
-
 EDGES: dict[ColumnKind, set[float | str | None]] = {
     "string": {None, "x" * 1000},
     "timestamp": {None, 0, -1, 2**63 - 1},
