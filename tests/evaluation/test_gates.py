@@ -1,13 +1,15 @@
 import math
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gnomon.evaluation.gates import GateResult, format_verdict, gates_table, judge
-from gnomon.resources.model import Gate
+from gnomon.resources.model import Gate, Metric
 from tests.golden import assert_golden
 
 LOSSES = ("rmse", "mae", "logLoss")
@@ -268,3 +270,19 @@ def test_the_table_of_a_release_commit_is_the_golden_one() -> None:
         {"rmse": 43.9, "mae": 30.0}, {"rmse": gains}, rmse=42.53, mae=31.1, r2=0.81234567, latencyP99=0.0421, size=2_345_678
     )
     assert_golden(Path(__file__).parent / "golden" / "gates_table.txt", gates_table(judge(gates, seen)) + "\n")
+
+
+def test_the_gates_of_the_page_are_judged_as_it_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
+    written = re.findall(r"^\| `(\{metric.*?\})` \|", page, re.MULTILINE)
+    assert len(written) == 7
+    figures = {"rmse": 40.0, "r2": 0.8, "mae": 10.0, "latencyP99": 2.0, "size": 1000.0}
+    champion = {name: value * (0.9 if name == "r2" else 1.1) for name, value in figures.items()}
+    for text in written:
+        (result,) = judge([gate(**yaml.safe_load(text))], report(champion, **figures))
+        assert result.passed, result.message
+
+
+def test_the_page_tells_of_every_metric() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \| (?:regression|classification|both)", page, re.MULTILINE) == list(get_args(Metric))

@@ -71,22 +71,16 @@ def gates_table(results: Sequence[GateResult]) -> str:
 
 
 def _judged(gate: Gate, report: Mapping[str, Any]) -> Iterator[GateResult]:
-    stated = False
     if gate.max is not None:
-        stated = True
         yield _bounded(gate.metric, gate.max, report, upper=True)
     if gate.min is not None:
-        stated = True
         yield _bounded(gate.metric, gate.min, report, upper=False)
     if gate.against is not None:
-        stated = True
         yield from _against_champion(gate, report)
     elif gate.improve_by is not None or gate.max_ratio is not None or gate.confidence is not None:
-        stated = True
-        yield _failed(
-            gate.metric, gate.metric, "improveBy, maxRatio and confidence compare with something: add against: champion"
-        )
-    if not stated:
+        compares = "improveBy, maxRatio and confidence compare with something: add against: champion"
+        yield _failed(gate.metric, gate.metric, compares)
+    elif gate.max is None and gate.min is None:
         yield _failed(gate.metric, gate.metric, "the gate states no condition: give it max, min or against")
 
 
