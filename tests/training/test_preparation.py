@@ -41,8 +41,10 @@ def test_rows_without_a_time_are_dropped_where_time_divides() -> None:
     prepared = prepare(FRAME, "regression", "number", features=("text",), time="at")
     assert prepared.facts.dropped == {"target": 0, "time": 12}
     assert prepared.facts.ordered
-    assert prepared.table.column_names == ["text", "number"]
-    assert not prepare(FRAME, "regression", "number", features=("text",), time="at", split=Split(by="random")).facts.ordered
+    assert prepared.table.column_names == ["text", "number", "at"]
+    assert [column.name for column in prepared.facts.inputs] == ["text"]
+    drawn = prepare(FRAME, "regression", "number", features=("text",), time="at", split=Split(by="random"))
+    assert (drawn.facts.ordered, drawn.facts.time, drawn.facts.dropped) == (False, "at", {"target": 0})
 
 
 def test_infinite_and_nan_targets_are_missing_ones() -> None:

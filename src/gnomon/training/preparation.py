@@ -1,7 +1,7 @@
 """A snapshot's rows become a training table: needed columns, normalised types, known targets, divided rows, facts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -33,11 +33,13 @@ class Facts(msgspec.Struct, frozen=True, rename="camel"):
     """What later steps need to know of a prepared table.
 
     ``deviation`` is the standard deviation of the target over the training rows, 1 for classification. ``ordered`` says
-    that the indices of the parts stand in the order of time. ``dropped`` counts the rows left out, by reason.
+    that the indices of the parts stand in the order of ``time``, the dataset's time column, which the table has whether or
+    not it is a feature. ``dropped`` counts the rows left out, by reason.
     """
 
     task: Task
     target: str
+    time: str | None
     inputs: tuple[InputColumn, ...]
     classes: tuple[str, ...]
     deviation: float
@@ -94,18 +96,20 @@ def prepare_rows(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: 
         raise TrainingError(f"feature {doubled[0]} is declared twice", "name each feature once")
     _check_target(target, wanted.task)
     by = kind_of_split(wanted.split, wanted.task, wanted.time)
-    stamp = [_column(known, wanted.time, "time")] if by == "time" and wanted.time else []
-    needed = {column.name: column for column in [*features, target, *stamp]}
+    stamp = _column(known, wanted.time, "time") if wanted.time else None
+    needed = {column.name: column for column in [*features, target, *([stamp] if stamp else [])]}
     frame = rows.select(_normalised(column) for column in needed.values()).collect()
-    frame, dropped = _without_missing(frame, [("target", target), *(("time", column) for column in stamp)])
+    required = {"target": target} | ({"time": stamp} if stamp and by == "time" else {})
+    frame, dropped = _without_missing(frame, required)
     _check_features(frame, features)
     frame, classes = _named_classes(frame, target) if wanted.task == "classification" else (frame, ())
     codes = _codes(frame[target.name], classes) if classes else None
-    time = frame[stamp[0].name].dt.epoch("us").to_numpy() if stamp else None
+    time = frame[stamp.name].dt.epoch("us").to_numpy() if stamp and by == "time" else None
     parts = split_rows(wanted.split, by, frame.height, time=time, classes=codes)
     facts = Facts(
         task=wanted.task,
         target=target.name,
+        time=wanted.time,
         inputs=input_columns((column.name, column.type, column.nullable) for column in features),
         classes=classes,
         deviation=1.0 if classes else _deviation(frame[target.name], parts),
@@ -115,8 +119,7 @@ def prepare_rows(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: 
         parts={name: len(getattr(parts, name)) for name in ("train", "validation", "test")},
         dropped=dropped,
     )
-    chosen = frame.select([column.name for column in features] + [target.name])
-    return Prepared(chosen.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()), parts, facts)
+    return Prepared(frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()), parts, facts)
 
 
 def target_values(table: pa.Table, facts: Facts) -> NDArray[np.float64]:
@@ -166,12 +169,10 @@ def _normalised(column: SnapshotColumn) -> pl.Expr:
             return pl.when(stamp.dt.epoch("us") != MISSING_TIMESTAMP).then(stamp).alias(column.name)
 
 
-def _without_missing(
-    frame: pl.DataFrame, required: Sequence[tuple[str, SnapshotColumn]]
-) -> tuple[pl.DataFrame, dict[str, int]]:
+def _without_missing(frame: pl.DataFrame, required: Mapping[str, SnapshotColumn]) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return the rows that have all ``required`` columns, and how many had not, by role."""
     dropped = {}
-    for role, column in required:
+    for role, column in required.items():
         kept = frame.filter(pl.col(column.name).is_not_null())
         dropped[role] = frame.height - kept.height
         if not kept.height:

@@ -41,8 +41,8 @@ def prepare(
     """Return the training table of a model and its divided rows.
 
     Returns:
-        ``table``: the features and the target, in normalised types. ``train``, ``validation``, ``test``: indices of rows,
-        int64. ``facts``: ``preparation.Facts`` as JSON.
+        ``table``: the features, the target and the time, in normalised types. ``train``, ``validation``, ``test``:
+        indices of rows, int64. ``facts``: ``preparation.Facts`` as JSON.
 
     Raises:
         TrainingError: The snapshot does not suffice for the model.
