@@ -9,6 +9,7 @@ from gnomon.operator.actions import (
     CancelRun,
     Prune,
     SetRoutes,
+    StartGateway,
     StartRun,
     TakeSnapshot,
     TargetVersion,
@@ -58,9 +59,15 @@ def actions_of(desired: Desired, observed: Observed) -> list[type]:
     return [type(action) for action in plan(desired, observed, NOW).actions]
 
 
+def test_a_gateway_that_is_gone_is_started_again() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),), gateway=GatewayView())
+    assert actions_of(desired, observed) == [StartGateway, StartRun]
+
+
 def test_an_empty_home_learns_every_resource_and_then_reads_the_data() -> None:
     desired = desired_of(MANIFESTS)
-    assert actions_of(desired, Observed()) == [Apply, Apply, Apply, TakeSnapshot, SetRoutes]
+    assert actions_of(desired, Observed()) == [StartGateway, Apply, Apply, Apply, TakeSnapshot, SetRoutes]
 
 
 def test_data_that_was_read_starts_a_run() -> None:

@@ -1,14 +1,18 @@
 """The control plane's HTTP API. It reads what the operator recorded; what it may change goes through Git."""
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gnomon.api.documents import event_json, resource_json, run_json, step_json, version_json
 from gnomon.api.history import service_history
@@ -28,9 +32,25 @@ _STATUS: tuple[tuple[type[GnomonError], int], ...] = (
     (InputError, 400),
     (ConflictError, 409),
 )
+_OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 _LARGEST_PREVIEW = 64 * 2**20
 _MOST_ROWS = 10_000
 _T = TypeVar("_T")
+
+
+class SentManifest(msgspec.Struct, frozen=True):
+    """A manifest of a folder; ``content`` travels as base64."""
+
+    path: str
+    blob: str
+    content: bytes
+
+
+class SentFiles(msgspec.Struct, frozen=True):
+    """What ``gnomon plan`` sends: manifests with content, and every file by name."""
+
+    manifests: list[SentManifest]
+    tree: list[TreeEntry]
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,8 @@ class ControlPlane:
 
     assembly: Assembly
     about: dict[str, Any]
+    token: str = ""
+    """What callers must know; nothing where it is empty."""
 
 
 def make_app(plane: ControlPlane) -> Starlette:
@@ -62,8 +84,33 @@ def make_app(plane: ControlPlane) -> Starlette:
             Route("/api/v1/reconcile", handlers.reconcile, methods=["POST"]),
             Route("/api/v1/plan", handlers.plan, methods=["POST"]),
         ],
+        middleware=[Middleware(_TokenGuard, token=plane.token)] if plane.token else [],
         exception_handlers={GnomonError: _problem},
     )
+
+
+class _TokenGuard:
+    """Lets nobody in who does not know the token; health checks are for everybody."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer 401."""
+        if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS:
+            sent = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(sent, self._expected):
+                cause, mend = "the token is missing or wrong", "set GNOMON_TOKEN to the token of this operator"
+                answer = JSONResponse(
+                    {"title": "Unauthorized", "status": 401, "detail": cause, "cause": cause, "mend": mend},
+                    401,
+                    {"www-authenticate": "Bearer"},
+                    "application/problem+json",
+                )
+                await answer(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 async def _problem(_: Request, error: Exception) -> Response:
@@ -163,9 +210,12 @@ class _Handlers:
     async def plan(self, request: Request) -> Response:
         if int(request.headers.get("content-length", "0")) > _LARGEST_PREVIEW:
             raise UsageError("the files to plan with are too large", "send manifests only; data files go by name and blob id")
-        sent = await request.json()
-        files = [ManifestFile(item["path"], item["blob"], item["content"].encode()) for item in sent["manifests"]]
-        tree = tuple(TreeEntry(item["path"], item["mode"], item["blob"], item["size"]) for item in sent["tree"])
+        try:
+            sent = msgspec.json.decode(await request.body(), type=SentFiles)
+        except msgspec.MsgspecError as error:
+            raise UsageError(f"the files to plan with cannot be read: {error}", "send what `gnomon plan` sends") from None
+        files = [ManifestFile(file.path, file.blob, file.content) for file in sent.manifests]
+        tree = tuple(sent.tree)
         return JSONResponse(await _aside(lambda: preview(self._plane.assembly.operator, files, tree)))
 
     def _run(self, run_id: str) -> Any:

@@ -1,5 +1,6 @@
 """The API's server: a thread beside the loop, on a socket that is bound before anything else starts."""
 
+import ipaddress
 import socket
 import threading
 
@@ -31,6 +32,24 @@ def bind(listen: str) -> socket.socket:
         bound.close()
         raise ConflictError(f"cannot listen on {listen}: {error.strerror}", "give another address with --listen") from error
     return bound
+
+
+def require_guard(listen: str, token: str) -> None:
+    """Refuse to be reached from other machines without a token.
+
+    Raises:
+        UsageError: ``listen`` is not a loopback address and there is no token.
+    """
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        is_local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_local = False
+    if not is_local and not token:
+        raise UsageError(
+            f"{listen} can be reached from other machines, and nothing guards the control plane",
+            "set GNOMON_TOKEN to a secret that callers must know, or listen on 127.0.0.1",
+        )
 
 
 class ApiServer:

@@ -56,7 +56,8 @@ def _raise(answer: httpx.Response, url: str) -> None:
         raise OperatorUnreachableError(
             f"{url} answered {answer.status_code}, which is no answer of an operator", "check GNOMON_URL"
         ) from None
-    raise (NotFoundError if answer.status_code == httpx.codes.NOT_FOUND else GnomonError)(cause, mend)
+    kinds: dict[int, type[GnomonError]] = {400: UsageError, 404: NotFoundError}
+    raise kinds.get(answer.status_code, GnomonError)(cause, mend)
 
 
 def split_reference(reference: str, default_kind: str | None = None) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """``gnomon plan``: what a commit of this folder would do, before it is made."""
 
+import base64
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,8 +49,7 @@ def _print(planned: dict[str, Any]) -> None:
 
 def _sent(tree: WorkingTree) -> dict[str, Any]:
     manifests = [
-        {"path": file.path, "blob": file.blob, "content": file.content.decode("utf-8", errors="surrogateescape")}
-        for file in tree.manifests
+        {"path": file.path, "blob": file.blob, "content": base64.b64encode(file.content).decode()} for file in tree.manifests
     ]
     return {"manifests": manifests, "tree": [vars(entry) for entry in tree.tree]}
 

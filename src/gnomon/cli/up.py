@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gnomon.api.app import ControlPlane
-from gnomon.api.server import ApiServer, bind
+from gnomon.api.server import ApiServer, bind, require_guard
 from gnomon.errors import UsageError
 from gnomon.operator.assemble import Settings, assemble, default_slots
 from gnomon.operator.home import DEFAULT_HOME, Home, HomeLock
@@ -33,10 +33,12 @@ def up(
 ) -> None:
     """Follow a Git repository and make reality match it, until SIGTERM or Ctrl-C. The gateway goes on serving."""
     _configure_logging()
+    token = os.environ.get("GNOMON_TOKEN", "")
+    require_guard(listen, token)
     bound = bind(listen)
     address = "{}:{}".format(*bound.getsockname()[:2])
     place = Home(home.expanduser().resolve())
-    about: dict[str, Any] = {"pid": os.getpid(), "listen": address, "serve": serve, "repo": repo, "branch": branch}
+    about: dict[str, Any] = {"pid": os.getpid(), "listen": address, "serve": serve, "branch": branch}
     lock = HomeLock(place)
     lock.acquire(about)
     settings = Settings(
@@ -53,7 +55,7 @@ def up(
     try:
         gateway = assembly.gateway.ensure()
         about |= {"serve": gateway.address, "repo": assembly.repository.url}
-        api = ApiServer(ControlPlane(assembly, {"serve": gateway.address, "home": str(place.path)}), bound)
+        api = ApiServer(ControlPlane(assembly, {"serve": gateway.address, "home": str(place.path)}, token), bound)
         _on_signals(assembly.operator.stop)
         api.start()
         lock.tell({**about, "ready": True})

@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gnomon.errors import GnomonError
-from gnomon.operator.actions import Action, Apply, CancelRun, Prune, SetRoutes, StartRun, TakeSnapshot, WriteRelease
+from gnomon.operator.actions import (
+    Action,
+    Apply,
+    CancelRun,
+    Prune,
+    SetRoutes,
+    StartGateway,
+    StartRun,
+    TakeSnapshot,
+    WriteRelease,
+)
 from gnomon.operator.events import EventLog
 from gnomon.operator.gateway import GatewayControl
 from gnomon.operator.jobs import IntakeJobs, RunJobs
@@ -51,11 +61,18 @@ class Executor:
         writes = [action for action in actions if isinstance(action, WriteRelease)]
         return self._write(writes, desired, events)
 
-    def _do(self, action: Action, desired: Desired, tree: tuple[TreeEntry, ...], events: EventLog) -> None:
+    def _do(  # noqa: C901 - one case for each action
+        self, action: Action, desired: Desired, tree: tuple[TreeEntry, ...], events: EventLog
+    ) -> None:
+        """Do one action."""
         match action:
+            case StartGateway():
+                self.gateway.revive()
             case Apply():
                 self._apply(action, events)
             case Prune(key=key):
+                for run in self.records.runs(model=key, state="running") if key.kind == "Model" else ():
+                    self.runs.cancel(run.id, "the model left the repository")
                 self.records.delete_resource(key)
                 events.normal(key, "Pruned", "it left the repository", self.clock(), desired.revision)
             case TakeSnapshot(key=key, spec_digest=spec_digest, fingerprint=fingerprint):

@@ -119,12 +119,22 @@ class SetRoutes:
         return f"route {self.why}"
 
 
-Action = Apply | Prune | TakeSnapshot | StartRun | CancelRun | WriteRelease | SetRoutes
+@dataclass(frozen=True)
+class StartGateway:
+    """Start the gateway, which is not running."""
+
+    def __str__(self) -> str:
+        return "start the gateway"
+
+
+Action = StartGateway | Apply | Prune | TakeSnapshot | StartRun | CancelRun | WriteRelease | SetRoutes
 
 
 def action_json(action: Action) -> dict[str, Any]:
     """Return an action as plain JSON values for people and programs."""
     kind = type(action).__name__
+    if isinstance(action, StartGateway):
+        return {"action": kind, "text": str(action)}
     if isinstance(action, SetRoutes):
         return {"action": kind, "text": str(action), "services": [str(route.key) for route in action.routes]}
     return {"action": kind, "resource": str(action.key), "text": str(action)}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from gnomon.evaluation import dag as evaluation
 from gnomon.operator.act import Executor
 from gnomon.operator.code import training_code_digest
 from gnomon.operator.gateway import GatewayControl
@@ -23,9 +24,7 @@ from gnomon.stores.records.interface import Records
 from gnomon.stores.records.sql import open_sqlite
 from gnomon.stores.repositories.git import GitRepository
 from gnomon.stores.repositories.interface import Identity, Repository
-
-PRELOADED = ("numpy", "pyarrow.compute", "sklearn.ensemble", "sklearn.linear_model", "sklearn.metrics", "lightgbm", "onnx")
-"""What the process that steps are forked from imports once; what starts threads at import is left to the steps."""
+from gnomon.training import dag as training
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) ->
         for call in waker:
             call()
 
-    zygote, pool = Zygote(PRELOADED), SlotPool(settings.slots)
+    zygote, pool = Zygote((*training.WARM_MODULES, *evaluation.WARM_MODULES)), SlotPool(settings.slots)
 
     def make_runner(parallel: int | None) -> Runner:
         return pool.join(ProcessRunner(parallel or settings.slots, zygote=zygote))

@@ -1,6 +1,7 @@
 """The operator's side of the gateway: it is started once, found again, told its routes, and asked what it does."""
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from gnomon.serving.routes import ROUTES_FILE, Route, RouteTable, Target, read_r
 from gnomon.serving.status import read_status
 
 _LOG = logging.getLogger(__name__)
+_REVIVE_PAUSE_S = 2.0
 
 
 @dataclass
@@ -24,6 +26,7 @@ class GatewayControl:
     layout: Path
     listen: str
     workers: int
+    _not_before: float = 0.0
 
     def ensure(self) -> GatewayHandle:
         """Adopt the running gateway, or start one.
@@ -36,8 +39,20 @@ class GatewayControl:
             return found
         self.folder.mkdir(parents=True, exist_ok=True)
         handle = start_gateway(self.folder, self.layout, self.listen, self.workers)
+        # Clients know the address by now: where the port was free to choose, a gateway started later takes the same.
+        self.listen = handle.address
         _LOG.info("gateway_started", extra={"address": handle.address})
         return handle
+
+    def revive(self) -> None:
+        """Start the gateway after it was lost; a start that fails is not tried again at once.
+
+        Raises:
+            GatewayError: It cannot be started.
+        """
+        if time.monotonic() >= self._not_before:
+            self._not_before = time.monotonic() + _REVIVE_PAUSE_S
+            self.ensure()
 
     def routes(self) -> tuple[ServiceRoute, ...] | None:
         """Return the routes as the file holds them now; None where it is unreadable or was never written."""

@@ -70,8 +70,8 @@ class IntakeJobs:
         self._pool.submit(self._read, dataset, spec_digest, fingerprint, revision, tree)
 
     def close(self) -> None:
-        """Wait for nothing more than the reading under way."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Wait for the reading under way, and begin no other."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _read(
         self, dataset: Dataset, spec_digest: str, fingerprint: str, revision: Revision, tree: tuple[TreeEntry, ...]

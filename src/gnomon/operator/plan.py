@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from gnomon.operator.actions import Action, Apply, Prune, ServiceRoute, SetRoutes
+from gnomon.operator.actions import Action, Apply, Prune, ServiceRoute, SetRoutes, StartGateway
 from gnomon.operator.controllers.dataset import reconcile_dataset
 from gnomon.operator.controllers.decision import Decision
 from gnomon.operator.controllers.model import reconcile_model
@@ -39,6 +39,8 @@ def plan(desired: Desired, observed: Observed, now: datetime) -> Plan:
     applied = tuple(_applied(desired, observed))
     pruned, prune_refused = _pruned(desired, observed)
     actions: list[Action] = [*applied, *pruned]
+    if not observed.gateway.is_up:
+        actions.insert(0, StartGateway())
     outcomes: dict[ResourceKey, Outcome] = {}
     for key, declared in sorted(desired.compiled.declared.items()):
         decision = _decide(declared, desired, observed, now)

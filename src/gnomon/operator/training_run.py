@@ -28,7 +28,7 @@ from gnomon.pipeline.driver import execute
 from gnomon.pipeline.values import read_result
 from gnomon.registry.pack import pack
 from gnomon.resources.dataset import Dataset
-from gnomon.resources.identity import Digest
+from gnomon.resources.identity import DEFAULT_NAMESPACE, Digest
 from gnomon.resources.model import Model
 from gnomon.runners.interface import Runner
 from gnomon.stores.artifacts.interface import ArtifactStore
@@ -215,7 +215,7 @@ class _Run:
             failed = [gate.message for gate in gates if not gate.passed]
             return self._ended("refused", "GatesRefused", f"{trained.plan.name} ({headline}) was refused: {'; '.join(failed)}")
         version = context.records.register_version(context.model.key, artifact, run.id, context.clock(), measured)
-        context.artifacts.tag(f"{context.model.metadata.name}:{version.version}", artifact)
+        context.artifacts.tag(f"{_tag_name(context.model)}:{version.version}", artifact)
         self._run = replace(run, version=version.version)
         gates_text = f"{len(gates)} of {len(gates)} gates passed" if gates else "no gates are declared"
         return self._ended("passed", "GatesPassed", f"v{version.version} {trained.plan.name}: {headline}; {gates_text}")
@@ -295,6 +295,12 @@ class _Run:
             ended_at=self._context.clock(),
             summary={**self._run.summary, **summary},
         )
+
+
+def _tag_name(model: Model) -> str:
+    """Return the name that a model's versions are tagged under; teams other than the default one stand in front."""
+    name, namespace = model.metadata.name, model.metadata.namespace
+    return name if namespace == DEFAULT_NAMESPACE else f"{namespace}/{name}"
 
 
 def _kept(step: StepRecord) -> dict[str, FromStore]:
