@@ -97,11 +97,15 @@ def _csv_profile(content: Content, declared: Sequence[Column]) -> FileProfile:
 def _parquet_profile(content: Content, declared: Sequence[Column]) -> FileProfile:
     lazy = pl.scan_parquet(content.path, glob=False, hive_partitioning=False)
     try:
-        dtypes = dict(lazy.collect_schema())
+        return _profile_of_table(content, lazy, declared)
     except pl.exceptions.PolarsError as error:
         raise DataError(
             f"{content.name} cannot be read as Parquet: {str(error)[:300]}", "write it anew, or declare its source.format"
         ) from error
+
+
+def _profile_of_table(content: Content, lazy: pl.LazyFrame, declared: Sequence[Column]) -> FileProfile:
+    dtypes = dict(lazy.collect_schema())
     unusable = {name: str(dtype) for name, dtype in dtypes.items() if natural_type(dtype) is None}
     _require(content.name, declared, tuple(dtypes))
     types: dict[str, ColumnType] = {column.name: column.type for column in declared}

@@ -1,5 +1,6 @@
 """What a schema declares is enforced on all rows in one query; and a schema is proposed from what the rows hold."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ _SHOWN_CHARACTERS = 60
 _SHOWN_VALUES = 10
 _MOST_LEVELS = 20
 """A text column with no more different values than this is proposed as a list of them."""
+_LARGEST_PLAIN = 2**63
+"""Larger bounds are written with an exponent."""
+_WIDEST_RANGE = 1e300
 _NUMBERS: tuple[ColumnType, ...] = ("float64", "float32", "int64", "int32")
 
 
@@ -64,7 +68,11 @@ def enforce(spec: DatasetSpec, frame: pl.LazyFrame) -> tuple[Violation, ...]:
 
 
 def infer_columns(columns: Sequence[SnapshotColumn], frame: pl.LazyFrame) -> tuple[Column, ...]:
-    """Propose a schema that ``frame`` meets: types, missing values, the bounds of numbers, the values of short lists."""
+    """Propose a schema that ``frame`` meets: types, missing values, the bounds of numbers, the values of short lists.
+
+    Bounds are round numbers that leave half of the range seen on either side, though nothing below zero where nothing
+    was: the next rows are rarely within the extremes of these.
+    """
     texts = [column.name for column in columns if column.type == "string"]
     numbers = [column.name for column in columns if column.type in _NUMBERS]
     seen = (
@@ -78,6 +86,7 @@ def infer_columns(columns: Sequence[SnapshotColumn], frame: pl.LazyFrame) -> tup
         if texts or numbers
         else {}
     )
+    bounds = {name: _roomy(seen[f"{name}\0min"], seen[f"{name}\0max"]) for name in numbers}
     short = [name for name in texts if seen[f"{name}\0levels"] <= _MOST_LEVELS]
     levels = frame.select(pl.col(name).drop_nulls().unique().sort().implode() for name in short).collect() if short else None
     return tuple(
@@ -85,8 +94,8 @@ def infer_columns(columns: Sequence[SnapshotColumn], frame: pl.LazyFrame) -> tup
             name=column.name,
             type=column.type,
             nullable=column.nullable,
-            min=_finite(seen.get(f"{column.name}\0min")),
-            max=_finite(seen.get(f"{column.name}\0max")),
+            min=bounds.get(column.name, (None, None))[0],
+            max=bounds.get(column.name, (None, None))[1],
             values=tuple(levels[column.name][0]) or None if levels is not None and column.name in short else None,
         )
         for column in columns
@@ -123,7 +132,8 @@ def _column_rules(declared: Column, dtype: pl.DataType) -> Iterator[_Rule]:
                     f"column {declared.name} declares {name}, but is of type {declared.type}",
                     "min and max bound numbers: drop them, or write a check such as max(COLUMN) <= ...",
                 )
-            broken = column < bound if name == "min" else column > bound
+            limit = _literal(bound, dtype)
+            broken = column < limit if name == "min" else column > limit
             side = "below" if name == "min" else "above"
             yield _Rule(declared.name, name, f"hold values {side} {bound}", broken.sum(), broken)
     if declared.values is not None:
@@ -135,6 +145,11 @@ def _column_rules(declared: Column, dtype: pl.DataType) -> Iterator[_Rule]:
         count = column.count() - column.drop_nulls().n_unique()
         broken = ~column.is_first_distinct() & column.is_not_null()
         yield _Rule(declared.name, "unique", "repeat a value of an earlier row", count, broken)
+
+
+def _literal(bound: float, dtype: pl.DataType) -> pl.Expr:
+    is_whole = dtype.is_integer() and isinstance(bound, int) and -(2**63) <= bound < 2**63
+    return pl.lit(bound if is_whole else float(bound))
 
 
 def _violation(rule: _Rule, count: int, frame: pl.LazyFrame) -> Violation:
@@ -160,5 +175,19 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
-def _finite(bound: Any) -> float | int | None:
-    return bound if bound is None or abs(bound) < float("inf") else None
+def _roomy(low: float | None, high: float | None) -> tuple[float | int | None, float | int | None]:
+    """Return round bounds well around what was seen, or none where there was no range to go by."""
+    if low is None or high is None or not 0 < high - low < _WIDEST_RANGE:
+        return None, None
+    span = high - low
+    digits = 1 - math.floor(math.log10(span))
+    step = 10.0**-digits
+    wide_low, wide_high = low - span / 2, high + span / 2
+    if low >= 0:
+        wide_low = max(0.0, wide_low)
+    lower, upper = math.floor(wide_low / step) * step, math.ceil(wide_high / step) * step
+    return _plain(min(round(lower, digits), low)), _plain(max(round(upper, digits), high))
+
+
+def _plain(bound: float) -> float | int:
+    return int(bound) if bound == int(bound) and abs(bound) < _LARGEST_PLAIN else bound
