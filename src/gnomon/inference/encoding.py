@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,14 @@ _PLAIN_TYPES: Mapping[str, frozenset[type]] = {
 """Types whose values need no look at each: NumPy converts them, and makes NaN of None."""
 
 _PLAIN_ARRAYS: Mapping[str, str] = {"float": "iuf", "integer": "iu", "boolean": "b"}
+_LIST = frozenset({list})
 _PLAIN_STRINGS = frozenset({str})
 _PLAIN_INTEGERS = frozenset({int})
 _INT64 = range(-(2**63), 2**63)
 _SUSPECT = np.float32(2**63)
 """A magnitude from which on a number may be infinite, or no int64: such values are looked at one by one."""
+_HARMLESS = 2.0**126
+"""The square of ``_SUSPECT``: a matrix whose squares sum to less holds no suspect value."""
 
 
 def encode_columns(signature: Signature, columns: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
@@ -52,7 +56,12 @@ class Encoder:
         self._floats = _filling(signature.inputs, "floats")
         self._ints = _filling(signature.inputs, "ints")
         self._strings = _filling(signature.inputs, "strings")
-        self._float_plan = [(column.name, _PLAIN_TYPES[column.kind]) for column in self._floats]
+        self._float_names = [column.name for column in self._floats]
+        self._float_kinds = [
+            ([column.index for column in self._floats if column.kind == kind], types)
+            for kind, types in _PLAIN_TYPES.items()
+            if any(column.kind == kind for column in self._floats)
+        ]
         self._required = np.array([not column.nullable for column in self._floats], dtype=bool)
         self._any_required = bool(self._required.any())
 
@@ -60,10 +69,18 @@ class Encoder:
         """Return the feed; see ``encode_columns``."""
         if columns.keys() != self._columns.keys():
             raise self._names_refusal(columns)
-        rows = self._rows(columns)
+        are_lists = _LIST.issuperset(map(type, columns.values()))
+        if not are_lists:
+            _check_containers(columns)
+        lengths = set(map(len, columns.values()))
+        rows = lengths.pop()
+        if lengths:
+            raise _ragged_refusal(columns)
+        if rows == 0:
+            raise InputError(f"column {_listed(columns)} has no rows", "send at least one row")
         feed: dict[str, NDArray[Any]] = {}
         if self._floats:
-            feed["floats"] = self._float_matrix(columns, rows)
+            feed["floats"] = self._float_matrix(columns, rows, are_lists=are_lists)
         if self._ints:
             ints = np.empty((rows, len(self._ints)), dtype=np.int64)
             for column in self._ints:
@@ -83,60 +100,61 @@ class Encoder:
         extra = [name for name in columns if name not in self._columns]
         return InputError(f"column {_listed(extra)} is not an input of this model", f"its inputs are {_listed(self._columns)}")
 
-    def _rows(self, columns: Mapping[str, Column]) -> int:
-        rows = -1
-        for name, values in columns.items():
-            if isinstance(values, np.ndarray) and values.ndim != 1:
-                raise InputError(f"column {name!r} has shape {list(values.shape)}", "send one value for each row")
-            if isinstance(values, str | bytes):
-                raise InputError(f"column {name!r} is one text", "send a list with one value for each row")
-            if len(values) != rows:
-                if rows >= 0:
-                    first = next(iter(columns))
-                    raise InputError(
-                        f"column {name!r} has {len(values)} rows, column {first!r} has {rows}", "send columns of equal length"
-                    )
-                rows = len(values)
-        if rows <= 0:
-            raise InputError(f"column {_listed(columns)} has no rows", "send at least one row")
-        return rows
-
-    def _float_matrix(self, columns: Mapping[str, Column], rows: int) -> NDArray[np.float32]:
-        plain = True
-        values: list[Any] = []
-        for name, types in self._float_plan:
-            given = columns[name]
-            if type(given) is not list:
-                plain = False
-            elif not types.issuperset(map(type, given)):
-                given = _numbers(self._columns[name], given)
-            values.append(given)
-        with np.errstate(over="ignore"):
+    def _float_matrix(self, columns: Mapping[str, Column], rows: int, *, are_lists: bool) -> NDArray[np.float32]:
+        values = [columns[name] for name in self._float_names]
+        if are_lists and self._is_plain(values):
             try:
-                if plain:
-                    matrix: NDArray[np.float32] = np.ascontiguousarray(np.array(values, dtype=np.float32).T)
-                else:
-                    matrix = np.empty((rows, len(values)), dtype=np.float32)
-                    for column, given in zip(self._floats, values, strict=True):
-                        matrix[:, column.index] = _number_array(column, given)
-            except OverflowError:
-                matrix = np.full((rows, len(values)), np.inf, dtype=np.float32)
-        if not (np.abs(matrix) < _SUSPECT).all():
-            self._look_closer(columns, matrix)
+                exact = np.array(list(chain.from_iterable(values)), dtype=np.float64).reshape(len(values), rows)
+            except OverflowError:  # from an integer that no float holds
+                exact = np.full((len(values), rows), np.inf)
+            # One pass: the sum is NaN where a value is missing, and beyond the bound where one is suspect.
+            if np.vdot(exact, exact) < _HARMLESS:
+                return exact.T.astype(np.float32, order="C")
+            with np.errstate(over="ignore"):
+                matrix: NDArray[np.float32] = exact.T.astype(np.float32, order="C")
+        else:
+            matrix = np.empty((rows, len(values)), dtype=np.float32)
+            with np.errstate(over="ignore"):
+                for column, given in zip(self._floats, values, strict=True):
+                    matrix[:, column.index] = _number_array(column, given)
+        self._look_closer(columns, matrix)
         return matrix
 
+    def _is_plain(self, values: list[Column]) -> bool:
+        """Return whether lists hold nothing but what NumPy converts as we want it."""
+        if len(self._float_kinds) == 1:
+            return self._float_kinds[0][1].issuperset(map(type, chain.from_iterable(values)))
+        return all(
+            types.issuperset(map(type, chain.from_iterable([values[place] for place in places])))
+            for places, types in self._float_kinds
+        )
+
     def _look_closer(self, columns: Mapping[str, Column], matrix: NDArray[np.float32]) -> None:
-        """Refuse what the whole matrix made suspect: missing values (NaN compares false) and very large ones."""
+        """Refuse missing values where there may be none, and numbers that are out of range."""
         if self._any_required:
             missing = np.isnan(matrix) & self._required
             if missing.any():
                 row, index = (int(place) for place in np.argwhere(missing)[0])
                 raise _refusal(self._floats[index], row, "is missing", "this column is not nullable: send a value")
-        for column in self._floats:
-            suspects = np.flatnonzero(np.abs(matrix[:, column.index]) >= _SUSPECT)
-            given = columns[column.name]
-            for row in suspects.tolist():
-                _check_magnitude(column, row, given[row])
+        for row, index in np.argwhere(np.abs(matrix) >= _SUSPECT).tolist():
+            column = self._floats[index]
+            _check_magnitude(column, row, columns[column.name][row])
+
+
+def _check_containers(columns: Mapping[str, Column]) -> None:
+    for name, values in columns.items():
+        if isinstance(values, np.ndarray) and values.ndim != 1:
+            raise InputError(f"column {name!r} has shape {list(values.shape)}", "send one value for each row")
+        if isinstance(values, str | bytes):
+            raise InputError(f"column {name!r} is one text", "send a list with one value for each row")
+
+
+def _ragged_refusal(columns: Mapping[str, Column]) -> InputError:
+    counts = {name: len(values) for name, values in columns.items()}
+    first = next(iter(counts))
+    other = next(name for name in counts if counts[name] != counts[first])
+    told = f"column {other!r} has {counts[other]} rows, column {first!r} has {counts[first]}"
+    return InputError(told, "send columns of equal length")
 
 
 def _filling(inputs: Iterable[InputColumn], matrix: str) -> list[InputColumn]:
@@ -179,7 +197,10 @@ def _number_array(column: InputColumn, values: Column) -> Column:
     listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
     if not _PLAIN_TYPES[column.kind].issuperset(map(type, listed)):
         listed = _numbers(column, listed)
-    return np.array(listed, dtype=np.float32)
+    try:
+        return np.array(listed, dtype=np.float32)
+    except OverflowError:  # from an integer that no float holds; it is found among the infinite ones
+        return np.array([value if value is None or abs(value) < _HARMLESS else np.inf for value in listed], dtype=np.float32)
 
 
 def _numbers(column: InputColumn, values: Sequence[Any]) -> list[float | None]:

@@ -5,9 +5,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 from numpy.typing import NDArray
 
 from gnomon.errors import ArtifactError, InputError
@@ -197,7 +198,7 @@ class Gateway:
         return promised
 
 
-class _Question(NamedTuple):
+class _Question(msgspec.Struct, gc=False):
     """A request that fits the model."""
 
     request_id: str | None
@@ -210,8 +211,9 @@ def _question(version: ServedVersion, body: bytes) -> _Question:
     model = version.model
     request = decode_request(body)
     feed = model.encoder.encode(model.reader.columns(request))
+    wanted = model.reader.wanted(request.outputs) if request.outputs else None
     rows = len(next(iter(feed.values())))
-    return _Question(request.id, model.reader.wanted(request), feed, rows)
+    return _Question(request.id, wanted, feed, rows)
 
 
 def _answer(version: ServedVersion, question: _Question, request_id: str, cancellation: Cancellation | None = None) -> Reply:

@@ -92,15 +92,13 @@ class RequestReader:
             raise InputError(f"column {twice!r} comes twice", "send each input once")
         return columns
 
-    def wanted(self, request: InferRequest) -> frozenset[str] | None:
-        """Return the outputs that the caller wants; None for all.
+    def wanted(self, outputs: Sequence[RequestedOutput]) -> frozenset[str]:
+        """Return the names of the outputs that the caller wants.
 
         Raises:
             InputError: The model has no such output.
         """
-        if not request.outputs:
-            return None
-        names = frozenset(output.name for output in request.outputs)
+        names = frozenset(output.name for output in outputs)
         if not names <= self._outputs:
             unknown = ", ".join(repr(name) for name in sorted(names - self._outputs))
             raise InputError(f"the model has no output {unknown}", f"it has {', '.join(sorted(self._outputs))}")

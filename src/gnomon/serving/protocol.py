@@ -11,6 +11,7 @@ from email.utils import formatdate
 from typing import cast
 
 import httptools
+import msgspec
 
 from gnomon.serving.http import Application, Reply, error_reply
 
@@ -72,8 +73,7 @@ class Server:
             connection.abort()
 
 
-@dataclass(slots=True)
-class _Request:
+class _Request(msgspec.Struct, gc=False):
     """A request read whole; ``reply`` is set where it was refused while it was read."""
 
     method: bytes
@@ -201,12 +201,16 @@ class Connection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """Take (a part of) the request target."""
         self._path += url
-        self._count_head(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > self._server.limits.head_bytes:
+            raise _RefusedError(self._head_too_large())
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header or a trailer."""
         length = len(name)
-        self._count_head(length + len(value) + 4)
+        self._head_bytes += length + len(value) + 4
+        if self._head_bytes > self._server.limits.head_bytes:
+            raise _RefusedError(self._head_too_large())
         if not self._in_head:
             return
         if length == 4:
@@ -366,11 +370,6 @@ class Connection(asyncio.Protocol):
             self._queue.append(refused)
         else:
             self._serve(refused)
-
-    def _count_head(self, count: int) -> None:
-        self._head_bytes += count
-        if self._head_bytes > self._server.limits.head_bytes:
-            raise _RefusedError(self._head_too_large())
 
     def _head_too_large(self) -> Reply:
         return error_reply(431, f"the request's head has more than {self._server.limits.head_bytes} bytes")
