@@ -8,19 +8,11 @@ from datetime import timedelta
 
 from gnomon.errors import ConflictError, PushRefusedError
 from gnomon.resources.identity import Revision
-from gnomon.stores.repositories.interface import FileChange, Identity, Repository
+from gnomon.stores.repositories.interface import Identity, PlannedCommit, Repository
 
 _ATTEMPTS = 10
 _JITTER_S = 0.05
 """Times the number of the attempt: enough to part two writers, too little to be felt."""
-
-
-@dataclass(frozen=True)
-class PlannedCommit:
-    """A commit to be made."""
-
-    changes: tuple[FileChange, ...]
-    message: str
 
 
 @dataclass(frozen=True)
@@ -70,16 +62,16 @@ def push_stack(
         author: Author and committer.
         end: When to stop trying, by ``time.monotonic``.
     """
-    attempted: list[tuple[Revision, ...]] = []
+    unanswered: list[tuple[Revision, ...]] = []
     message = ""
     for attempt in range(1, _ATTEMPTS + 1):
         tip = repository.fetch()
-        if landed := _landed_after_all(repository, tip, attempted):
+        if landed := _landed_after_all(repository, tip, unanswered):
             return PushedCommits(tip, landed)
         planned = make_commits(tip)
         if not planned:
             return PushedCommits(tip)
-        made = _commit_all(repository, tip, planned, author)
+        made = repository.commit_stack(tip, planned, author)
         result = repository.push(made[-1])
         if result.outcome == "landed":
             return PushedCommits(made[-1], made)
@@ -88,13 +80,14 @@ def push_stack(
                 f"{repository.url} refuses a push to {repository.branch}: {result.message}",
                 f"let the operator's account push to {repository.branch}, or merge the change by hand",
             )
-        attempted.append(made)
+        if result.outcome == "unknown":
+            unanswered.append(made)
         message = result.message
         pause = random.uniform(0, _JITTER_S * attempt)  # noqa: S311 - parts two writers, guards nothing
         if time.monotonic() + pause >= end:
             break
         time.sleep(pause)
-    if landed := _landed_after_all(repository, tip := repository.fetch(), attempted):
+    if unanswered and (landed := _landed_after_all(repository, tip := repository.fetch(), unanswered)):
         return PushedCommits(tip, landed)
     raise ConflictError(
         f"{repository.branch} of {repository.url} could not be moved within {attempt} attempts: {message}",
@@ -108,20 +101,8 @@ def commit_message(subject: str, body: str, trailers: Mapping[str, str]) -> str:
     return "\n\n".join(part for part in (" ".join(subject.split()), body.strip(), "\n".join(lines)) if part) + "\n"
 
 
-def _commit_all(
-    repository: Repository, tip: Revision, planned: Sequence[PlannedCommit], author: Identity
-) -> tuple[Revision, ...]:
-    made: list[Revision] = []
-    for commit in planned:
-        made.append(repository.commit(made[-1] if made else tip, commit.changes, commit.message, author))
-    return tuple(made)
-
-
 def _landed_after_all(
-    repository: Repository, tip: Revision, attempted: Sequence[tuple[Revision, ...]]
+    repository: Repository, tip: Revision, unanswered: Sequence[tuple[Revision, ...]]
 ) -> tuple[Revision, ...] | None:
-    """Return the commits of an earlier attempt that are on the branch.
-
-    Where an answer is lost, the push may have landed; and a client that then silently repeats it is told that it was too late.
-    """
-    return next((made for made in attempted if repository.is_ancestor(made[-1], tip)), None)
+    """Return the commits of a push whose answer was lost, if they are on the branch."""
+    return next((made for made in unanswered if repository.is_ancestor(made[-1], tip)), None)

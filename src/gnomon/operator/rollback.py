@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from gnomon.errors import NotFoundError, UsageError
-from gnomon.operator.commits import PlannedCommit, commit_message
+from gnomon.operator.commits import commit_message
 from gnomon.operator.revert import release_in
 from gnomon.resources.identity import Revision
 from gnomon.resources.release import ReleaseSpec, release_path
-from gnomon.stores.repositories.interface import FileChange, FileVersion, Repository
+from gnomon.stores.repositories.interface import FileChange, FileVersion, PlannedCommit, Repository
 
 _Version = tuple[FileVersion, ReleaseSpec | None]
 _Target = tuple[FileVersion | None, ReleaseSpec | None]

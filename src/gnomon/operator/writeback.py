@@ -8,19 +8,20 @@ import math
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
 from gnomon.errors import ConflictError, GnomonError, PushRefusedError, RepositoryError, UsageError
-from gnomon.operator.commits import PlannedCommit, PushedCommits, commit_message, push_stack
+from gnomon.operator.commits import PushedCommits, commit_message, push_stack
 from gnomon.operator.revert import REMEMBERED, LockState, lock_state, mark_of, merge_mark
 from gnomon.resources.base import Metadata
 from gnomon.resources.identity import API_VERSION, Digest, ResourceKey, Revision
 from gnomon.resources.lockfile import render_release
 from gnomon.resources.release import Release, ReleaseSpec, release_path
 from gnomon.stores.records.interface import Records
-from gnomon.stores.repositories.interface import FileChange, FileVersion, Identity, Repository
+from gnomon.stores.repositories.interface import FileChange, FileVersion, Identity, PlannedCommit, Repository
 
 _NOT_TEXT = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -99,6 +100,7 @@ class ReleaseWriter:
 
     def _write(self, requests: Sequence[ReleaseRequest], end: float) -> dict[ResourceKey, WriteOutcome]:
         batch = _Batch(self._repository, self._records, requests)
+        self._draft_ahead(batch)
         try:
             pushed = push_stack(self._repository, batch.plan, self._author, end)
         except PushRefusedError as error:
@@ -108,6 +110,13 @@ class ReleaseWriter:
         except (RepositoryError, ConflictError) as error:
             return batch.failed("deferred", error)
         return batch.landed(pushed)
+
+    def _draft_ahead(self, batch: "_Batch") -> None:
+        """Plan on the tip that was seen last: what is ready before the fetch does not lengthen the race after it."""
+        with suppress(RepositoryError):  # the fetch that follows mends what is wrong, or tells
+            last_seen = self._repository.head()
+            if last_seen is not None:
+                batch.plan(last_seen)
 
     def _write_apart(self, requests: Sequence[ReleaseRequest], end: float) -> dict[ResourceKey, WriteOutcome]:
         """Push each commit by itself, so that a server that refuses one does not hold the others back."""
@@ -122,7 +131,8 @@ class _Batch:
 
     def __init__(self, repository: Repository, records: Records, requests: Sequence[ReleaseRequest]) -> None:
         self.planned: dict[ResourceKey, tuple[ReleaseRequest, Release, LockState]] = {}
-        self._settled: dict[ResourceKey, WriteOutcome] = {}
+        self._settled: dict[ResourceKey, tuple[WriteOutcome, LockState]] = {}
+        self._drafts: dict[ResourceKey, tuple[Release, PlannedCommit]] = {}
         self._repository = repository
         self._records = records
         self._requests = requests
@@ -139,17 +149,18 @@ class _Batch:
             state = merge_mark(lock_state(history), self._records.release_mark(request.key))
             settled = _settled(request, state, history)
             if settled is not None:
-                self._settled[request.key] = settled
-                self._remember(request.key, state)
+                self._settled[request.key] = (settled, state)
                 continue
             release = next_release(request, state)
             self.planned[request.key] = (request, release, state)
-            commits.append(release_commit(request, release))
+            commits.append(self._draft(request, release))
         return commits
 
     def landed(self, pushed: PushedCommits) -> dict[ResourceKey, WriteOutcome]:
         """Return the outcomes after a push that landed, and keep the marks."""
-        outcomes = dict(self._settled)
+        outcomes = {key: outcome for key, (outcome, _) in self._settled.items()}
+        for key, (_, state) in self._settled.items():
+            self._remember(key, state)
         for (key, (request, release, state)), revision in zip(self.planned.items(), pushed.commits, strict=True):
             spec = release.spec
             self._remember(key, LockState(spec, state.taken_back, spec.sequence, (spec, *state.history)))
@@ -159,10 +170,15 @@ class _Batch:
 
     def failed(self, state: Literal["blocked", "deferred"], error: GnomonError) -> dict[ResourceKey, WriteOutcome]:
         """Return the outcomes after a push that did not land."""
-        return {
-            request.key: self._settled.get(request.key) or WriteOutcome(request, state, str(error))
-            for request in self._requests
-        }
+        failed = {request.key: WriteOutcome(request, state, str(error)) for request in self._requests}
+        return failed | {key: outcome for key, (outcome, _) in self._settled.items()}
+
+    def _draft(self, request: ReleaseRequest, release: Release) -> PlannedCommit:
+        """Return the commit of a release; somebody else's push rarely changes it, so it is kept for the next attempt."""
+        drafted = self._drafts.get(request.key)
+        if drafted is None or drafted[0] != release:
+            drafted = self._drafts[request.key] = (release, release_commit(request, release))
+        return drafted[1]
 
     def _remember(self, service: ResourceKey, state: LockState) -> None:
         before = self._records.release_mark(service)

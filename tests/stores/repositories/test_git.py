@@ -114,9 +114,12 @@ def test_blobs_are_read_by_id_and_an_unknown_one_is_named(repository: GitReposit
         repository.read_blobs(["--batch-check\n"])
 
 
-def test_a_large_blob_is_exported_whole_or_not_at_all(repository: GitRepository, ada: Clone, tmp_path: Path) -> None:
-    ada.git("config", "core.compression", "0")
-    ada.git("config", "core.bigFileThreshold", "1m")
+def test_a_large_blob_is_exported_whole_or_not_at_all(
+    repository: GitRepository, ada: Clone, remote: Path, tmp_path: Path
+) -> None:
+    for folder in (ada.path, remote):
+        run_git("config", "core.compression", "0", cwd=folder)
+        run_git("config", "core.bigFileThreshold", "1m", cwd=folder)
     content = os.urandom(20 << 20)
     ada.commit_file("data/large.bin", content)
     (entry,) = (e for e in repository.tree(repository.fetch()) if e.path == "data/large.bin")

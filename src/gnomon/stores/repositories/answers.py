@@ -1,6 +1,7 @@
 """What Git's plumbing answers becomes values. Pure: bytes in, values out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gnomon.errors import RepositoryError
@@ -61,24 +62,38 @@ def commits(log: bytes) -> tuple[CommitInfo, ...]:
     return tuple(_commit(fields[at : at + _COMMIT_FIELDS]) for at in range(0, len(fields), _COMMIT_FIELDS))
 
 
-def changes_by_path(raw_log: bytes, paths: Iterable[str]) -> Mapping[str, list[tuple[Revision, str | None]]]:
-    """Return, by path, the commits of a ``--raw -z --format=%H`` log that changed it, and the blob that each made of it.
+@dataclass(frozen=True)
+class Change:
+    """What a commit made of a file; ``blob`` is None where it removed it (or put a folder or a submodule in its place)."""
 
-    In the order of the log; None where the commit removed the file.
-    """
-    found: dict[str, list[tuple[Revision, str | None]]] = {path: [] for path in paths}
-    wanted = {path.encode("utf-8", "surrogateescape"): path for path in found}
-    revision = Revision("")
+    revision: Revision
+    path: str
+    blob: str | None
+
+
+def first_parent_changes(raw_log: bytes) -> tuple[list[Change], Revision | None]:
+    """Return the changes in a ``--raw -z --format="%H %P"`` log, in its order, and the first parent of its last commit."""
+    changes: list[Change] = []
+    revision, root = Revision(""), None
     parts = iter(raw_log.split(b"\0"))
     for part in parts:
-        if not part.lstrip(b"\n").startswith(b":"):
-            revision = Revision(part.decode())
-            continue
-        _, new_mode, _, new_blob, _ = part.split()
-        path = wanted.get(next(parts))
-        if path is not None:
-            found[path].append((revision, None if new_mode in _NO_FILE_MODES else new_blob.decode()))
-    return found
+        if part.lstrip(b"\n").startswith(b":"):
+            _, new_mode, _, new_blob, _ = part.split()
+            path = _text(next(parts))
+            changes.append(Change(revision, path, None if new_mode in _NO_FILE_MODES else new_blob.decode()))
+        elif part:
+            name, *parents = part.decode().split()
+            revision, root = Revision(name), Revision(parents[0]) if parents else None
+    return changes, root
+
+
+def changes_by_path(changes: Iterable[Change], paths: Iterable[str]) -> dict[str, tuple[Change, ...]]:
+    """Return the changes of each path, in their order."""
+    found: dict[str, list[Change]] = {path: [] for path in paths}
+    for change in changes:
+        if change.path in found:
+            found[change.path].append(change)
+    return {path: tuple(of_path) for path, of_path in found.items()}
 
 
 def _commit(fields: list[str]) -> CommitInfo:

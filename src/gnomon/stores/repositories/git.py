@@ -13,16 +13,19 @@ from pathlib import Path
 from gnomon.errors import BranchMissingError, RepositoryError, UsageError
 from gnomon.resources.identity import Revision
 from gnomon.stores.repositories.address import parse_address
-from gnomon.stores.repositories.answers import (
-    COMMIT_FORMAT,
-    batch_contents,
-    changes_by_path,
-    commits,
-    tip_of,
-    tree_entries,
-)
+from gnomon.stores.repositories.answers import COMMIT_FORMAT, batch_contents, commits, tip_of, tree_entries
+from gnomon.stores.repositories.committing import import_stream
 from gnomon.stores.repositories.failures import MirrorBusyError, MirrorDamagedError, ObjectFormatError
-from gnomon.stores.repositories.interface import CommitInfo, FileChange, FileVersion, Identity, PushResult, TreeEntry
+from gnomon.stores.repositories.histories import FIRST_PARENT, Histories
+from gnomon.stores.repositories.interface import (
+    CommitInfo,
+    FileChange,
+    FileVersion,
+    Identity,
+    PlannedCommit,
+    PushResult,
+    TreeEntry,
+)
 from gnomon.stores.repositories.mirror import Mirror
 from gnomon.stores.repositories.pushing import push_result
 
@@ -31,9 +34,8 @@ _OBJECT_NAME = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _FETCHES_PER_GC = 100
 _FIRST_FETCH_PATIENCE = 10
 """How many deadlines the first fetch may take: all of a history is more than what is new in it."""
-_MANY_PATHS = 16
-_FIRST_PARENT = ("--first-parent", "--diff-merges=first-parent", "--full-history")
-"""A merge is compared with its first parent alone, so that a revert which arrives by a merge commit is seen on this line."""
+_KEPT_CONTENTS = 4096
+_KEPT_CONTENT_BYTES = 2**16
 
 
 class GitRepository:
@@ -59,6 +61,9 @@ class GitRepository:
         self._mirror = Mirror(mirror, self._address, timeout)
         self._fetching = threading.Lock()
         self._fetches = 0
+        self._histories = Histories(self._mirror)
+        self._contents: dict[str, bytes] = {}
+        self._made_on: dict[Revision, Revision] = {}
         shown = ascii(branch)
         if self._mirror.git("checking the branch", ["check-ref-format", self._reference], accepted=(0, 1)).returncode:
             raise UsageError(f"{shown} cannot be the name of a branch", "give a name such as main")
@@ -109,6 +114,9 @@ class GitRepository:
 
     def head(self) -> Revision | None:
         """Return the tip as of the last fetch, without asking the remote."""
+        plain = self._mirror.plain_reference(self._tracking)
+        if plain is not None and _OBJECT_NAME.fullmatch(plain):
+            return Revision(plain)
         arguments = ["rev-parse", "--verify", "--quiet", self._tracking]
         answer = self._mirror.git(f"reading the tip of {self._branch}", arguments, accepted=(0, 1))
         return Revision(answer.stdout.decode().strip()) if answer.returncode == 0 else None
@@ -147,17 +155,11 @@ class GitRepository:
 
     def file_histories(self, revision: Revision, paths: Sequence[str]) -> Mapping[str, tuple[FileVersion, ...]]:
         """Return ``file_history`` of several paths, by path, at the price of one."""
-        if not paths:
-            return {}
-        # Git compares every path of a commit with every path given here, so many are asked for by their folders.
-        asked = sorted(set(paths)) if len(paths) <= _MANY_PATHS else sorted({path.rpartition("/")[0] or path for path in paths})
-        arguments = ["log", *_FIRST_PARENT, "--raw", "-z", "--no-abbrev", "--format=%H", _object_name(revision), "--", *asked]
-        log = self._mirror.git(f"reading the history of {', '.join(asked)}", arguments)
-        changes = changes_by_path(log.stdout, paths)
-        contents = self.read_blobs([blob for versions in changes.values() for _, blob in versions if blob is not None])
+        histories = self._histories.up_to(Revision(_object_name(revision)), paths)
+        contents = self._contents_of([change.blob for changes in histories.values() for change in changes if change.blob])
         return {
-            path: tuple(FileVersion(commit, contents[blob] if blob is not None else None) for commit, blob in versions)
-            for path, versions in changes.items()
+            path: tuple(FileVersion(change.revision, contents[change.blob] if change.blob else None) for change in changes)
+            for path, changes in histories.items()
         }
 
     def commit_info(self, revision: Revision) -> CommitInfo:
@@ -166,38 +168,35 @@ class GitRepository:
 
     def first_parent_log(self, revision: Revision, limit: int, path: str | None = None) -> tuple[CommitInfo, ...]:
         """Return the newest ``limit`` first-parent commits up to ``revision`` (that changed ``path``), newest first."""
-        only = [] if path is None else [*_FIRST_PARENT[1:], "--no-patch"]
-        arguments = ["log", "--first-parent", *only, f"--max-count={limit}", "-z", f"--format={COMMIT_FORMAT}"]
+        only = ["--first-parent"] if path is None else [*FIRST_PARENT, "--no-patch"]
+        arguments = ["log", *only, f"--max-count={limit}", "-z", f"--format={COMMIT_FORMAT}"]
         arguments += [_object_name(revision), "--", *([path] if path is not None else [])]
         return commits(self._mirror.git(f"reading the log of {revision}", arguments).stdout)
 
     def is_ancestor(self, older: Revision, newer: Revision) -> bool:
         """Return whether ``older`` is reachable from ``newer``. False where the mirror does not know ``older``."""
-        doing = f"comparing {older} with {newer}"
-        known = self._mirror.git(doing, ["cat-file", "-e", f"{_object_name(older)}^{{commit}}"], accepted=(0, 1, 128))
-        if known.returncode:
-            return False
-        arguments = ["merge-base", "--is-ancestor", older, _object_name(newer)]
-        return self._mirror.git(doing, arguments, accepted=(0, 1)).returncode == 0
+        arguments = ["merge-base", "--is-ancestor", _object_name(older), _object_name(newer)]
+        answer = self._mirror.git(f"comparing {older} with {newer}", arguments, accepted=(0, 1, 128))
+        if answer.returncode == 128 and self._holds_commit(newer) and self._holds_commit(older):
+            raise RepositoryError(f"{older} and {newer} cannot be compared: {answer.stderr.strip()}", "fetch, then ask again")
+        return answer.returncode == 0
 
     def commit(self, parent: Revision, changes: Sequence[FileChange], message: str, author: Identity) -> Revision:
         """Make a commit on ``parent`` in the mirror, without a work tree and without moving a branch."""
+        return self.commit_stack(parent, [PlannedCommit(tuple(changes), message)], author)[0]
+
+    def commit_stack(self, parent: Revision, planned: Sequence[PlannedCommit], author: Identity) -> tuple[Revision, ...]:
+        """Make commits, each on the one before and the first on ``parent``, by one process."""
+        if not planned:
+            return ()
+        who = f"{_clean(author.name) or 'gnomon'} <{_clean(author.email)}> {int(time.time())} +0000"
         # fast-import wants a branch; this one is gone before it ever becomes a file.
         branch = f"refs/gnomon/made/{os.urandom(8).hex()}"
-        who = f"{_clean(author.name) or 'gnomon'} <{_clean(author.email)}> {int(time.time())} +0000"
-        text = message.replace("\0", "").strip() + "\n"
-        stream = [f"commit {branch}\nmark :1\nauthor {who}\ncommitter {who}\n".encode(), *_data(text.encode())]
-        stream.append(f"from {_object_name(parent)}\n".encode())
-        for change in changes:
-            path = _quoted(change.path)
-            if change.content is None:
-                stream.append(f"D {path}\n".encode())
-            else:
-                stream += [f"M 100644 inline {path}\n".encode(), *_data(change.content)]
-        stream.append(f"\nget-mark :1\nreset {branch}\nfrom {'0' * len(parent)}\n\ndone\n".encode())
-        doing = f"committing on {parent}"
-        answer = self._mirror.git(doing, ["fast-import", "--quiet", "--done", "--force"], stdin=b"".join(stream))
-        return Revision(answer.stdout.decode().strip())
+        stream = import_stream(branch, _object_name(parent), planned, who)
+        answer = self._mirror.git(f"committing on {parent}", ["fast-import", "--quiet", "--done", "--force"], stdin=stream)
+        made = tuple(Revision(line) for line in answer.stdout.decode().split())
+        self._made_on = dict.fromkeys(made, parent)
+        return made
 
     def push(self, revision: Revision) -> PushResult:
         """Push a commit to the branch, provided that the branch is still where the last fetch saw it.
@@ -206,7 +205,7 @@ class GitRepository:
         just taken off it; the lease does neither.
         """
         seen = self.head()
-        if seen is None or not self.is_ancestor(seen, revision):
+        if seen is None or (self._made_on.get(revision) != seen and not self.is_ancestor(seen, revision)):
             return PushResult("raced", f"{self._branch} was fetched anew since the commit {revision} was made")
         lease = f"--force-with-lease={self._reference}:{seen}"
         refspec = f"{_object_name(revision)}:{self._reference}"
@@ -215,7 +214,7 @@ class GitRepository:
             answer = self._mirror.git(f"pushing {revision} to {self.url}", arguments, accepted=(0, 1, 128))
         except RepositoryError as error:
             return PushResult("unknown", error.cause)
-        return push_result(answer, self._reference, self._address.conceal)
+        return push_result(answer, self._reference, self._address)
 
     def _fetch(self) -> None:
         patience = 1
@@ -232,6 +231,21 @@ class GitRepository:
         ]
         arguments += ["--", self.url, f"+{self._reference}:{self._tracking}"]
         self._mirror.git(f"fetching {self._branch} from {self.url}", arguments, patience=patience)
+
+    def _contents_of(self, blobs: Sequence[str]) -> Mapping[str, bytes]:
+        """Return contents by blob id, keeping small ones: histories are asked for again and again."""
+        missing = [blob for blob in blobs if blob not in self._contents]
+        if not missing:
+            return self._contents
+        found = dict(self.read_blobs(missing))
+        kept = {blob: content for blob, content in found.items() if len(content) <= _KEPT_CONTENT_BYTES}
+        before = self._contents
+        self._contents = {**before, **kept} if len(before) + len(kept) <= _KEPT_CONTENTS else kept
+        return {**before, **found}
+
+    def _holds_commit(self, revision: Revision) -> bool:
+        arguments = ["cat-file", "-e", f"{revision}^{{commit}}"]
+        return self._mirror.git(f"looking for {revision}", arguments, accepted=(0, 1, 128)).returncode == 0
 
     def _collect_now_and_then(self) -> None:
         self._fetches += 1
@@ -253,15 +267,3 @@ def _object_name(text: str) -> str:
 def _clean(text: str) -> str:
     """Return a name or an address as Git writes it into a commit, without what divides its fields."""
     return re.sub(r"[<>\n\r\0]", "", text).strip()
-
-
-def _data(content: bytes) -> tuple[bytes, bytes, bytes]:
-    return f"data {len(content)}\n".encode(), content, b"\n"
-
-
-def _quoted(path: str) -> str:
-    parts = path.split("/")
-    if "\0" in path or any(part in {"", ".", ".."} or part.lower() == ".git" for part in parts):
-        raise UsageError(f"{path!r} cannot be the path of a file in a commit", "give a path relative to the repository's root")
-    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'

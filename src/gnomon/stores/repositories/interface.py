@@ -57,6 +57,14 @@ class FileChange:
 
 
 @dataclass(frozen=True)
+class PlannedCommit:
+    """A commit to be made."""
+
+    changes: tuple[FileChange, ...]
+    message: str
+
+
+@dataclass(frozen=True)
 class PushResult:
     """How a push ended.
 
@@ -131,6 +139,10 @@ class Repository(Protocol):
 
     def commit(self, parent: Revision, changes: Sequence[FileChange], message: str, author: Identity) -> Revision:
         """Make a commit on ``parent`` in the mirror, without a work tree and without moving a branch."""
+        ...
+
+    def commit_stack(self, parent: Revision, planned: Sequence[PlannedCommit], author: Identity) -> tuple[Revision, ...]:
+        """Make commits, each on the one before and the first on ``parent``, at the price of one."""
         ...
 
     def push(self, revision: Revision) -> PushResult:

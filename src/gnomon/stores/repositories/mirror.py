@@ -89,6 +89,13 @@ class Mirror:
             raise error
         return completed
 
+    def plain_reference(self, name: str) -> str | None:
+        """Return what a reference's own file says, which spares a process; None where it has none, being packed or absent."""
+        try:
+            return (self.folder / name).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+
     def rebuild(self, object_format: str = "sha1") -> None:
         """Throw the copy away and start an empty one."""
         discarded = self.folder.with_name(f"{self.folder.name}.discarded-{os.getpid()}-{time.monotonic_ns()}")

@@ -1,8 +1,8 @@
 """How a push ended, read from ``git push --porcelain``. Whatever is not plainly said to have landed has not."""
 
 import re
-from collections.abc import Callable
 
+from gnomon.stores.repositories.address import RemoteAddress
 from gnomon.stores.repositories.failures import failure, server_text
 from gnomon.stores.repositories.interface import PushResult
 from gnomon.stores.repositories.process import Completed
@@ -21,19 +21,22 @@ _FORBIDDEN = re.compile(
 )
 
 
-def push_result(answer: Completed, reference: str, conceal: Callable[[str], str]) -> PushResult:
+def push_result(answer: Completed, reference: str, address: RemoteAddress) -> PushResult:
     """Return how the push of one commit to ``reference`` ended.
 
     Args:
         answer: What ``git push --porcelain`` said.
         reference: The full name of the branch at the remote.
-        conceal: Removes credentials from a text.
+        address: The remote.
     """
+    conceal = address.conceal
     flag, summary = _line_of(answer.stdout.decode("utf-8", "replace"), reference)
     if flag in _DONE_FLAGS and answer.returncode == 0:
         return PushResult("landed")
     if flag == "!" and _RACED.search(summary):
-        return PushResult("raced", conceal(summary))
+        # An HTTP client repeats a request whose connection died, and is then told that it came too late - after itself.
+        is_sure = summary.startswith("[rejected]") or not address.url.startswith("http")
+        return PushResult("raced" if is_sure else "unknown", conceal(summary))
     if flag == "!" and not _NO_ANSWER.search(summary):
         told = server_text(answer.stderr)
         return PushResult("refused", conceal(f"{summary}: {told}" if told else summary))
