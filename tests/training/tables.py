@@ -52,9 +52,10 @@ def prepare(
     features: tuple[str, ...] = (),
     time: str | None = None,
     split: Split | None = None,
+    carried: tuple[str, ...] = (),
 ) -> Prepared:
     """Prepare a frame for training."""
-    return prepare_rows(frame.lazy(), columns_of(frame), Wanted(task, target, features, split or Split(), time))
+    return prepare_rows(frame.lazy(), columns_of(frame), Wanted(task, target, features, split or Split(), time, carried))
 
 
 def real_table(name: str) -> RealTable:

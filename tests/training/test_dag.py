@@ -57,6 +57,15 @@ def test_every_step_names_a_function_that_takes_its_arguments() -> None:
     for step in (*made, refit_step(SPEC, CandidatePlan("linear", "linear", {}), kept, ROOT)):
         assert (step.function.root / step.function.file).samefile(steps.__file__)
         function = getattr(steps, step.function.name)
-        assert {*step.params, *step.inputs} == set(function.__kwdefaults__ or {}) | set(
-            function.__code__.co_varnames[: function.__code__.co_kwonlyargcount]
-        )
+        code, optional = function.__code__, set(function.__kwdefaults__ or {})
+        taken = set(code.co_varnames[: code.co_kwonlyargcount])
+        assert taken - optional <= {*step.params, *step.inputs} <= taken
+
+
+def test_columns_that_only_the_champion_reads_are_carried_along() -> None:
+    spec = SPEC.model_copy(update={"features": ("a", "b")})
+    plain = training_steps(spec, DATASET, SNAPSHOT, DIGEST, ROOT)
+    same = training_steps(spec, DATASET, SNAPSHOT, DIGEST, ROOT, ("b", "a"))
+    assert same == plain
+    more = training_steps(spec, DATASET, SNAPSHOT, DIGEST, ROOT, ("b", "c", spec.target))
+    assert more[0].params == {**plain[0].params, "carried": ["c"]}

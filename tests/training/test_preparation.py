@@ -47,6 +47,14 @@ def test_rows_without_a_time_are_dropped_where_time_divides() -> None:
     assert (drawn.facts.ordered, drawn.facts.time, drawn.facts.dropped) == (False, "at", {"target": 0})
 
 
+def test_carried_columns_are_in_the_table_and_no_features() -> None:
+    plain = prepare(FRAME, "regression", "value", features=FEATURES)
+    prepared = prepare(FRAME, "regression", "value", features=FEATURES, carried=("flag", "gone"))
+    assert prepared.table.column_names == ["number", "text", "value", "flag"]
+    assert prepared.facts == plain.facts
+    assert (prepared.parts.test == plain.parts.test).all()
+
+
 def test_infinite_and_nan_targets_are_missing_ones() -> None:
     frame = FRAME.with_columns(pl.when(pl.col("number") < 5).then(float("inf")).otherwise("number").alias("number"))
     frame = frame.with_columns(pl.when(pl.col("number") == 6).then(float("nan")).otherwise("number").alias("number"))

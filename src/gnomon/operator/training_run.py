@@ -119,10 +119,20 @@ class _Run:
 
     def _fit(self, snapshot: Snapshot) -> Mapping[str, StepRecord]:
         context = self._context
-        steps = training_steps(context.model.spec, context.dataset.spec, snapshot, self._run.snapshot, PACKAGE_ROOT)
+        steps = training_steps(
+            context.model.spec, context.dataset.spec, snapshot, self._run.snapshot, PACKAGE_ROOT, self._champion_inputs()
+        )
         # After the fits come one refit, one evaluation and one page.
         self._planned = len(steps) + 3
         return self._execute(steps)
+
+    def _champion_inputs(self) -> tuple[str, ...]:
+        """Return the columns that the champion reads, where there is one."""
+        if self._run.champion is None:
+            return ()
+        artifacts = self._context.artifacts
+        config = artifacts.blob(artifacts.manifest(self._run.champion).config.digest)
+        return tuple(column.name for column in msgspec.json.decode(config, type=ArtifactConfig).signature.inputs)
 
     def _ranked(self, plans: Sequence[CandidatePlan], fits: Mapping[str, StepRecord]) -> list[CandidatePlan]:
         """Return the candidates that were fitted, the best on the validation rows first; equal ones in declared order."""

@@ -1,6 +1,6 @@
 """A model's spec becomes the steps that train it. Light: what the steps themselves need is imported by them alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,12 @@ _STEPS = "gnomon/training/steps.py"
 
 
 def training_steps(
-    spec: ModelSpec, dataset: DatasetSpec, snapshot: Snapshot, snapshot_digest: Digest, root: Path
+    spec: ModelSpec,
+    dataset: DatasetSpec,
+    snapshot: Snapshot,
+    snapshot_digest: Digest,
+    root: Path,
+    champion_inputs: Sequence[str] = (),
 ) -> tuple[Step, ...]:
     """Return a ``prepare`` step, and a ``fit-NAME`` step for every candidate.
 
@@ -31,10 +36,13 @@ def training_steps(
         snapshot: The rows to learn from; its files are taken from the object store.
         snapshot_digest: What names its manifest in the object store.
         root: The folder that holds the package ``gnomon``.
+        champion_inputs: Columns that the champion reads. Those that the model does not read are carried along in the
+            table, so that the two can be compared on the same rows.
 
     Raises:
         ManifestError: A candidate is not valid.
     """
+    carried = [name for name in champion_inputs if spec.features and name not in spec.features and name != spec.target]
     prepare = Step(
         name="prepare",
         function=FunctionRef(root, _STEPS, "prepare"),
@@ -44,6 +52,8 @@ def training_steps(
             "features": list(spec.features),
             "split": spec.split.model_dump(mode="json", by_alias=True),
             "time": dataset.time,
+            # Left out where there are none, so that a run with and one without a champion share their steps.
+            **({"carried": carried} if carried else {}),
         },
         inputs={
             "snapshot": FromStore(snapshot_digest, "bytes"),

@@ -60,13 +60,18 @@ class Facts(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a model asks of a snapshot's columns. ``features`` empty means every column but the target."""
+    """What a model asks of a snapshot's columns. ``features`` empty means every column but the target.
+
+    ``carried`` columns are in the table without being features: those that the champion reads and the model does not, so
+    that both can be held against each other on the same rows. One that the snapshot no longer has is left out.
+    """
 
     task: Task
     target: str
     features: tuple[str, ...]
     split: Split
     time: str | None
+    carried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +102,8 @@ def prepare_rows(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: 
     _check_target(target, wanted.task)
     by = kind_of_split(wanted.split, wanted.task, wanted.time)
     stamp = _column(known, wanted.time, "time") if wanted.time else None
-    needed = {column.name: column for column in [*features, target, *([stamp] if stamp else [])]}
+    carried = [known[name] for name in wanted.carried if name in known]
+    needed = {column.name: column for column in [*features, target, *([stamp] if stamp else []), *carried]}
     frame = rows.select(_normalised(column) for column in needed.values()).collect()
     required = {"target": target} | ({"time": stamp} if stamp and by == "time" else {})
     frame, dropped = _without_missing(frame, required)

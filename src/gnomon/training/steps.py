@@ -37,19 +37,20 @@ def prepare(
     features: Sequence[str],
     split: Mapping[str, Any],
     time: str | None,
+    carried: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the training table of a model and its divided rows.
 
     Returns:
-        ``table``: the features, the target and the time, in normalised types. ``train``, ``validation``, ``test``:
-        indices of rows, int64. ``facts``: ``preparation.Facts`` as JSON.
+        ``table``: the features, the target, the time and the ``carried`` columns, in normalised types. ``train``,
+        ``validation``, ``test``: indices of rows, int64. ``facts``: ``preparation.Facts`` as JSON.
 
     Raises:
         TrainingError: The snapshot does not suffice for the model.
         DataError: A file cannot be read.
     """
     kept = Snapshot.from_json(snapshot)
-    wanted = Wanted(task, target, tuple(features), Split.model_validate(split), time)
+    wanted = Wanted(task, target, tuple(features), Split.model_validate(split), time, tuple(carried))
     prepared = prepare_rows(scan(kept, files), kept.columns, wanted)
     return {
         "table": prepared.table,
