@@ -38,6 +38,7 @@ COMMANDS = (
     Command("init", "gnomon.cli.init", "init", "Make a small repository that works at once."),
     Command("validate", "gnomon.cli.validate", "validate", "Check every manifest in a folder, or in one file."),
     Command("schema", "gnomon.cli.schema", "schema", "Print the JSON Schema of manifests, for editors."),
+    Command("infer", "gnomon.cli.infer", "infer", "Propose a schema from what the rows hold."),
     Command("plan", "gnomon.cli.plan", "plan", "Show what the operator would do if this folder were committed."),
     Command("up", "gnomon.cli.up", "up", "Follow a Git repository and make reality match it."),
     Command("down", "gnomon.cli.down", "down", "Stop the operator of a home and then its gateway."),

@@ -46,7 +46,7 @@ spec:
   key: [{", ".join(KEY)}]
   checks:
     - {{name: enough-rows, expr: "count(*) >= 10000", fail: block}}
-    - {{name: few-missing, expr: "avg(CAST({TARGET} IS NULL AS INT)) < 0.1", fail: warn}}
+    - {{name: few-missing, expr: "avg({TARGET} is null) < 0.1", fail: warn}}
 """
 
 _MODEL = """\
@@ -66,7 +66,7 @@ spec:
   metric: rmse
   gates:
     - {{metric: rmse, max: 30}}
-    - {{metric: rmse, against: champion, improveBy: 0%}}
+    - {{metric: rmse, against: champion, improveBy: 1%, confidence: 0.9}}
     - {{metric: latencyP99, max: 20ms}}
     - {{metric: size, max: 50MiB}}
 """

@@ -23,7 +23,7 @@ def request_columns(table: pa.Table, signature: Signature) -> dict[str, Column]:
     columns: dict[str, Column] = {}
     for column in signature.inputs:
         if column.name not in table.column_names:
-            raise InputError(f"the rows have no column {column.name!r}", "keep the column among the model's features")
+            raise InputError(f"the rows have no column {column.name!r}", "bring the column back into the dataset")
         try:
             columns[column.name] = _values(table.column(column.name).combine_chunks(), column.kind)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
