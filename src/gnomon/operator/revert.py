@@ -130,7 +130,7 @@ def _unique(digests: Iterable[Digest]) -> tuple[Digest, ...]:
     return tuple(dict.fromkeys(digests))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def _parsed(content: bytes) -> ReleaseSpec | str:
     try:
         return parse_release(content).spec
