@@ -1,0 +1,80 @@
+"""Our side, as a program: ``ours.py chain|fits LENGTH TIMES`` in the folder of the work. Prints JSON lines.
+
+With TIMES above one, the same process runs the same again, as an operator does that has been up for a while.
+"""
+
+import json
+import resource
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gnomon.pipeline.dag import Dag, FromStep, FromStore, FunctionRef, Step
+from gnomon.pipeline.driver import execute, process_identity
+from gnomon.pipeline.values import read_result
+from gnomon.runners.processes import ProcessRunner
+from gnomon.stores.objects.disk import DiskObjectStore
+from gnomon.stores.records.sql import open_sqlite
+
+FITS = 24
+LIBRARIES = ("lightgbm", "sklearn.ensemble", "sklearn.linear_model", "sklearn.metrics")
+
+
+def chain(root: Path, length: int) -> Dag:
+    """Return the chain, each step taking the value of the one before."""
+    steps = [Step("s000", FunctionRef(root, "steps.py", "s000"), params={"v": 0})]
+    steps += [
+        Step(f"s{number:03d}", FunctionRef(root, "steps.py", f"s{number:03d}"), inputs={"v": FromStep(f"s{number - 1:03d}")})
+        for number in range(1, length)
+    ]
+    return Dag(tuple(steps))
+
+
+def fits(root: Path, objects: DiskObjectStore) -> Dag:
+    """Return the fits, and the step that takes the best."""
+    data = {name: FromStore(objects.put_file(root / f"{name}.npy"), "npy") for name in "xy"}
+    steps = [Step(f"fit{i}", FunctionRef(root, "fits.py", "fit"), params={"i": i}, inputs=data) for i in range(FITS)]
+    best = Step("best", FunctionRef(root, "fits.py", "best"), inputs={"scores": tuple(FromStep(step.name) for step in steps)})
+    return Dag((*steps, best))
+
+
+def main() -> None:
+    """Run and report."""
+    what, length, times = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    root = Path.cwd()
+    objects = DiskObjectStore(root / "state" / "objects")
+    journal = open_sqlite(root / "state" / "records.db")
+    runner = ProcessRunner(2, ("gnomon.pipeline.child", *(LIBRARIES if what == "fits" else ())))
+    for _ in range(times):
+        dag = chain(root, length) if what == "chain" else fits(root, objects)
+        before = time.process_time()
+        records = execute(
+            dag,
+            run=f"run-{time.time_ns()}",
+            journal=journal,
+            objects=objects,
+            runner=runner,
+            workspace=root / "state" / "work",
+            clock=lambda: datetime.now(UTC),
+            process=process_identity(),
+        )
+        last = records[dag.steps[-1].name]
+        sys.stdout.write(
+            json.dumps(
+                {
+                    "value": read_result(last.result or {}, None, objects),
+                    "driver_cpu_s": time.process_time() - before,
+                    "ran": sum(record.state == "done" for record in records.values()),
+                }
+            )
+            + "\n"
+        )
+    runner.close()
+    journal.close()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    sys.stdout.write(json.dumps({"children_cpu_s": used.ru_utime + used.ru_stime}) + "\n")
+
+
+if __name__ == "__main__":
+    main()
