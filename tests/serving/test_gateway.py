@@ -236,6 +236,22 @@ def test_bodies_that_are_no_json_are_refused() -> None:
     serving(scenario)
 
 
+def test_a_request_of_very_many_tensors_is_refused_in_few_words() -> None:
+    async def scenario(ask: Ask, _digests: Digests) -> None:
+        for names in (
+            [f"n{number}" for number in range(50_000)],
+            ["n" * 40, *[f"n{number}" for number in range(50_000)], "n" * 40],
+        ):
+            document = {"inputs": [tensor(name, []) for name in ["x", "count", *names]]}
+            promised = ask.raw("POST", "/v2/models/m/infer", orjson.dumps(document))
+            assert isinstance(promised, asyncio.Future)
+            answered = read(await promised)
+            assert answered.status == 400
+            assert len(answered.document["error"]) < 400
+
+    serving(scenario)
+
+
 def test_the_paths_of_the_protocol() -> None:
     async def scenario(ask: Ask, _digests: Digests) -> None:
         assert ask("GET", "/v2").document["name"] == "gnomon"

@@ -299,4 +299,7 @@ def _described(value: Any) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)
+    """Return some names as words; neither their number nor their length is ours to bound elsewhere."""
+    listed = list(names)
+    shown = ", ".join(repr(name[:80]) for name in listed[:8])
+    return f"{shown} and {len(listed) - 8} more" if len(listed) > 8 else shown

@@ -1,5 +1,6 @@
 """The Open Inference Protocol v2 over JSON: requests become columns, answers become replies, signatures become metadata."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -87,9 +88,8 @@ class RequestReader:
                 )
             columns[name] = data
         if len(columns) != len(request.inputs):
-            names = [tensor.name for tensor in request.inputs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise InputError(f"column {twice!r} comes twice", "send each input once")
+            twice, _ = Counter(tensor.name for tensor in request.inputs).most_common(1)[0]
+            raise InputError(f"column {twice[:80]!r} comes twice", "send each input once")
         return columns
 
     def wanted(self, outputs: Sequence[RequestedOutput]) -> frozenset[str]:
@@ -100,8 +100,8 @@ class RequestReader:
         """
         names = frozenset(output.name for output in outputs)
         if not names <= self._outputs:
-            unknown = ", ".join(repr(name) for name in sorted(names - self._outputs))
-            raise InputError(f"the model has no output {unknown}", f"it has {', '.join(sorted(self._outputs))}")
+            unknown = min(names - self._outputs)
+            raise InputError(f"the model has no output {unknown[:80]!r}", f"it has {', '.join(sorted(self._outputs))}")
         return names
 
 
@@ -165,13 +165,18 @@ def _flat(tensor: InputTensor) -> list[Any]:
     """Return the data of a tensor of shape [N] or [N, 1], flat or nested, as one value for each row."""
     shape, data = tensor.shape, tensor.data
     if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
-        raise InputError(f"column {tensor.name!r} has shape {shape[:8]}", "send shape [N] or [N, 1], one value for each row")
+        raise InputError(
+            f"column {tensor.name[:80]!r} has shape {shape[:8]}", "send shape [N] or [N, 1], one value for each row"
+        )
     if data and type(data[0]) is list:
         if not all(type(row) is list and len(row) == 1 for row in data):
-            raise InputError(f"column {tensor.name!r} has rows that do not hold one value each", "send one value for each row")
+            raise InputError(
+                f"column {tensor.name[:80]!r} has rows that do not hold one value each", "send one value for each row"
+            )
         data = [row[0] for row in data]
     if len(data) != shape[0]:
         raise InputError(
-            f"column {tensor.name!r} has shape {shape} and {len(data)} values", "let the shape say how many values there are"
+            f"column {tensor.name[:80]!r} has shape {shape} and {len(data)} values",
+            "let the shape say how many values there are",
         )
     return data

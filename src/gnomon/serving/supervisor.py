@@ -13,6 +13,7 @@ import json
 import logging
 import mmap
 import os
+import resource
 import signal
 import socket
 import sys
@@ -200,6 +201,8 @@ def main() -> None:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # so that a worker's collector does not touch, and thereby copy, what it shares with the others
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection takes a descriptor
     supervisor = _Supervisor(options.home, options.layout, listener, max(1, options.workers), lock)
     _go_to_background(supervisor)
     supervisor.run()

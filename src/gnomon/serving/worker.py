@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import select
 import signal
 import socket
@@ -31,6 +32,8 @@ _YIELD_S = 0.001
 """How long a worker leaves a new connection to those that have fewer, before it takes it after all."""
 _CONNECTIONS = 4096
 """With so many open, further ones wait in the kernel's queue, or go to another worker."""
+_OTHER_DESCRIPTORS = 64
+"""Descriptors that are not for connections."""
 _GRACE_S = 0.5
 """For requests of connections that were idle when the drain began."""
 _DRAIN_S = 15.0
@@ -66,6 +69,7 @@ class _Worker:
         self._loop = asyncio.get_running_loop()
         self._is_ready = False
         self._stop = asyncio.Event()
+        self._room = min(_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_DESCRIPTORS)
         self._is_accepting = False
         self._has_yielded = False
         self._arrivals: set[asyncio.Task[object]] = set()
@@ -103,7 +107,7 @@ class _Worker:
     def _accept(self) -> None:
         """Accept connections while there is room for more."""
         self._share_load()
-        if not (self._is_accepting or self._stop.is_set()) and len(self._server.connections) < _CONNECTIONS:
+        if not (self._is_accepting or self._stop.is_set()) and len(self._server.connections) < self._room:
             self._is_accepting = True
             self._loop.add_reader(self._listener, self._arrived)
 
@@ -136,7 +140,7 @@ class _Worker:
         task: asyncio.Task[object] = self._loop.create_task(made)
         self._arrivals.add(task)
         task.add_done_callback(self._arrivals.discard)
-        if len(self._server.connections) >= _CONNECTIONS:
+        if len(self._server.connections) >= self._room:
             self._pause_accepting()
 
     def _share_load(self) -> int:
