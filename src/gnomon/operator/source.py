@@ -117,11 +117,9 @@ class SourceFollower:
         return {record.key: declared_of(record) for record in self.records.resources()}
 
     def _locks(self, revision: Revision, compiled: Compiled) -> dict[ResourceKey, LockState]:
-        return {
-            key: lock_state(self.repository.file_history(revision, release_path(key.namespace, key.name)))
-            for key in compiled.declared
-            if key.kind == "Service"
-        }
+        paths = {key: release_path(key.namespace, key.name) for key in compiled.declared if key.kind == "Service"}
+        histories = self.repository.file_histories(revision, tuple(paths.values()))
+        return {key: lock_state(histories.get(path, ())) for key, path in paths.items()}
 
     def _marked(self, locks: Mapping[ResourceKey, LockState]) -> dict[ResourceKey, LockState]:
         return {key: merge_mark(lock, self.records.release_mark(key)) for key, lock in locks.items()}
