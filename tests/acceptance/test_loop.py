@@ -39,7 +39,7 @@ def single_rows(columns: dict[str, list[Any]], typed: Sequence[dict[str, Any]]) 
     return bodies
 
 
-def test_one_commit_becomes_a_served_revertible_model(live: Live) -> None:
+def test_one_commit_becomes_a_served_revertible_model(live: Live) -> None:  # noqa: PLR0915 - one story, told once
     first = rides_csv(1200)
     files = manifests(
         "rides", files="data/*.csv", task="regression", target="minutes", candidates=CANDIDATES, extra=FEATURES, data=TIMED

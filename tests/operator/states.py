@@ -55,14 +55,13 @@ def digest(letter: str) -> Digest:
 
 def release_yaml(version: int, letter: str, sequence: int | None = None) -> str:
     """Return a release file as the operator writes it."""
-    return (
-        "apiVersion: gnomon.dev/v1alpha1\nkind: Release\nmetadata: {name: delay}\n"
-        f"spec: {{service: delay, model: delay, version: {version}, sequence: {sequence or version}, digest: '{digest(letter)}'}}\n"
-    )
+    pin = f"version: {version}, sequence: {sequence or version}, digest: '{digest(letter)}'"
+    head = "apiVersion: gnomon.dev/v1alpha1\nkind: Release\nmetadata: {name: delay}\n"
+    return f"{head}spec: {{service: delay, model: delay, {pin}}}\n"
 
 
 def desired_of(manifests: Mapping[str, str], last_good: Mapping[ResourceKey, Declared] | None = None) -> Desired:
-    """Return the desired state of a commit with these files; every dataset's files have the fingerprint ``files-1``."""
+    """Return the desired state of a commit; every dataset's files have the fingerprint ``files-1``."""
     files = [ManifestFile(path, f"blob-{hash(text)}", text.encode()) for path, text in manifests.items()]
     compiled = compile_tree(files, last_good or {})
     sources = {key: SourceFiles("files-1") for key in compiled.declared if key.kind == "Dataset"}

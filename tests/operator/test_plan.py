@@ -2,7 +2,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from gnomon.operator.revert import lock_state
 
 from gnomon.operator.actions import (
     Apply,
@@ -17,6 +16,7 @@ from gnomon.operator.actions import (
 )
 from gnomon.operator.outcomes import Done, Stalled, Waiting
 from gnomon.operator.plan import plan
+from gnomon.operator.revert import lock_state
 from gnomon.operator.state import Blocked, Desired, GatewayView, Observed, SourceFiles
 from gnomon.resources.identity import ResourceKey, Revision
 from gnomon.stores.repositories.interface import FileVersion
