@@ -324,6 +324,15 @@ DIFFERENT = {
 }
 
 WIDENED = {
+    "an import in a class body": Edit(
+        "alone.py", "1", "2", {"train.py": "class A:\n    import alone\ndef fit():\n    return A.alone.VALUE\n"}
+    ),
+    "an import into a global": Edit(
+        "alone.py",
+        "1",
+        "2",
+        {"train.py": "def load():\n    global alone\n    import alone\ndef fit():\n    load()\n    return alone.VALUE\n"},
+    ),
     "a star import": Edit(
         "alone.py",
         "VALUE = 1",
@@ -471,6 +480,14 @@ def test_functions_in_packages_and_oddly_named_files_are_found(tmp_path: Path) -
     )
     assert "models/own-train.py:fit" in closure(fit(tmp_path, file="models/own-train.py")).parts
     assert "models/__init__.py:SCALE" in closure(fit(tmp_path, file="models/train.py")).parts
+
+
+def test_functions_that_call_each_other_have_closures_of_their_own(tmp_path: Path) -> None:
+    text = "def even(n):\n    return n == 0 or odd(n - 1)\ndef odd(n):\n    return n != 0 and even(n - 1)\n"
+    write(tmp_path, {"train.py": text})
+    even, odd = (closure(fit(tmp_path, name)) for name in ("even", "odd"))
+    assert even.parts == odd.parts
+    assert even.digest != odd.digest
 
 
 def test_modules_that_import_each_other_come_to_an_end(tmp_path: Path) -> None:

@@ -337,7 +337,7 @@ def test_an_argument_given_twice_is_refused(lab: Lab) -> None:
 
 def test_parameters_that_are_no_json_fail_their_step(lab: Lab) -> None:
     record = lab.run(Dag((lab.step("one", "number", params={"n": {1}}),)))["one"]
-    assert "parameters of step one are not JSON" in record.error
+    assert "parameters or settings of step one are not JSON" in record.error
 
 
 def test_a_store_that_processes_cannot_open_is_refused(lab: Lab) -> None:

@@ -285,7 +285,8 @@ def test_a_killed_driver_leaves_no_process_behind(tmp_path: Path) -> None:
     program = (
         "import sys, time\nfrom pathlib import Path\nfrom tests.runners.test_processes import *\n"
         "runner = ProcessRunner(2)\nfolder = Path(sys.argv[1])\n"
-        "runner.submit(call(folder, 'hang', token='a'))\nrunner.submit(call(folder, 'leave_daemons', sys.argv[1].encode(), token='b'))\n"
+        "runner.submit(call(folder, 'hang', token='a'))\n"
+        "runner.submit(call(folder, 'leave_daemons', sys.argv[1].encode(), token='b'))\n"
         "print('started', flush=True)\ntime.sleep(600)\n"
     )
     places = tmp_path / "places"

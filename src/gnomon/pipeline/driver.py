@@ -18,7 +18,7 @@ from gnomon.pipeline.child import ENTRY
 from gnomon.pipeline.closure import closure
 from gnomon.pipeline.dag import Argument, Dag, FromStep, FromStore, FunctionRef, Step
 from gnomon.pipeline.graph import Graph
-from gnomon.pipeline.keys import step_key
+from gnomon.pipeline.keys import canonical_json, step_key
 from gnomon.pipeline.liveness import is_alive, process_identity
 from gnomon.pipeline.values import picked
 from gnomon.resources.identity import Digest
@@ -156,8 +156,8 @@ class _Execution:
         return self._ended
 
     def _clear_workspace(self) -> None:
-        if self._workspace.exists():
-            shutil.rmtree(self._workspace)
+        # Steps of a driver that was killed a moment ago may still write here; nothing of ours has the name of theirs.
+        shutil.rmtree(self._workspace, ignore_errors=True)
 
     def _give_up(self) -> Mapping[str, StepRecord]:
         self._runner.cancel()
@@ -247,10 +247,11 @@ class _Execution:
         if step.function not in self._closures:
             self._closures[step.function] = closure(step.function).digest
         try:
+            canonical_json(step.settings)
             return step_key(self._closures[step.function], step.params, inputs, step.seed)
         except (TypeError, ValueError) as error:
             raise UsageError(
-                f"the parameters of step {step.name} are not JSON values: {error}", "give finite plain values"
+                f"the parameters or settings of step {step.name} are not JSON values: {error}", "give finite plain values"
             ) from error
 
     def _resolved(self, argument: Argument) -> Any:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import platform
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ def canonical_json(value: Any) -> bytes:
 
 def environment() -> str:
     """Return what a result depends on besides code and packages: the version of Python and the kind of machine."""
-    return f"python {sys.version_info.major}.{sys.version_info.minor} {platform.machine()}"
+    return f"python {sys.version_info.major}.{sys.version_info.minor} {os.uname().machine}"
 
 
 def step_key(closure: str, params: Mapping[str, Any], inputs: Mapping[str, Any], seed: int) -> str:

@@ -1,7 +1,7 @@
 """Which names a statement reads from its module: Python's scoping rules over syntax trees, nothing executed."""
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 Chain = tuple[str, ...]
@@ -81,6 +81,7 @@ class _Visitor:
                 self._function(node, scope)
             case ast.ClassDef():
                 self._children(node, scope)
+                self._use_imports(node, lambda _: True)  # they are attributes now, read through the class
                 if _knows_subclasses(node):
                     self.reads.names.add(SUBCLASSES)
             case ast.Lambda():
@@ -145,10 +146,20 @@ class _Visitor:
         if node.returns is not None:
             self._annotation(node.returns, scope)
         inner = {**scope, **_local_names(node)}
-        for name in _global_names(node):
+        for name in _names_of(ast.Global, node):
             inner.pop(name, None)
+        shared = _names_of(ast.Global, node) | _names_of(ast.Nonlocal, node)
+        self._use_imports(node, shared.__contains__)
         for child in node.body:
             self.visit(child, inner)
+
+    def _use_imports(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, is_shared: Callable[[str], bool]
+    ) -> None:
+        """Take imports whose names are read from elsewhere for used, whatever is taken from them."""
+        for each in _own_nodes(node.body):
+            if isinstance(each, ast.Import | ast.ImportFrom):
+                self.reads.imported.update((source, ()) for source in imports_of(each) if is_shared(source.bound))
 
     def _arguments(self, arguments: ast.arguments, scope: _Scope) -> None:
         for default in (*arguments.defaults, *(each for each in arguments.kw_defaults if each is not None)):
@@ -223,10 +234,10 @@ def _local_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, 
                 names.setdefault(name, ())
             case _:
                 pass
-    for name in _global_names(function):
+    for name in _names_of(ast.Global, function):
         names.pop(name, None)
     return names
 
 
-def _global_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    return {name for node in _own_nodes(function.body) if isinstance(node, ast.Global) for name in node.names}
+def _names_of(kind: type[ast.Global | ast.Nonlocal], function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    return {name for node in _own_nodes(function.body) if isinstance(node, kind) for name in node.names}

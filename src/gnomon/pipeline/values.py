@@ -16,11 +16,11 @@ codec      a step returns                                        a step is given
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from gnomon.errors import DataError, NotFoundError, UsageError
 from gnomon.pipeline.keys import canonical_json
@@ -188,7 +188,7 @@ def _keep_file(path: Path, name: str, objects: ObjectStore) -> Digest:
 def _keep_table(table: Any, objects: ObjectStore, scratch: Path) -> Digest:
     import pyarrow as pa  # noqa: PLC0415 - loaded already, or polars needs it now
 
-    path = scratch / f"{uuid4().hex}.arrow"
+    path = scratch / f"{os.urandom(8).hex()}.arrow"
     table = _canonical_table(table)
     options = pa.ipc.IpcWriteOptions(compression=None, unify_dictionaries=True)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=options) as writer:
@@ -217,7 +217,7 @@ def _keep_array(array: Any, name: str, objects: ObjectStore, scratch: Path) -> D
 
     if array.dtype.hasobject:
         raise DataError(f"item {name} of the result is an array of Python objects", "return numbers, a table, or a list")
-    path = scratch / f"{uuid4().hex}.npy"
+    path = scratch / f"{os.urandom(8).hex()}.npy"
     with path.open("wb") as file:
         np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
     return objects.put_file(path, move=True)

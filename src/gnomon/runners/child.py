@@ -20,6 +20,7 @@ from gnomon.errors import GnomonError
 DONE = b"done"
 FAILED = b"fail"
 
+_ERROR_CHARACTERS = 4000  # the log holds the rest
 _OURS = str(Path(gnomon.__file__).resolve().parent) + os.sep
 _STDLIB = str(Path(os.__file__).parent) + os.sep
 _PR_SET_PDEATHSIG = 1
@@ -87,7 +88,7 @@ def describe(error: BaseException, roots: Sequence[Path]) -> str:
     """
     if isinstance(error, GnomonError):
         return str(error)
-    text = "".join(traceback.format_exception_only(error)).strip()
+    text = "".join(traceback.format_exception_only(error)).strip()[:_ERROR_CHARACTERS]
     place = _place(error.__traceback__, [str(root.resolve()) + os.sep for root in roots])
     return f"{place}: {text}" if place else text
 

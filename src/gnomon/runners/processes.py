@@ -279,6 +279,8 @@ def _verdict(call: Call, report: Mapping[str, Any], how: bytes) -> tuple[_State,
             return "killed", f"killed: used {_mib(report['used_bytes'])} of {_mib(call.memory_bytes)} allowed"
         case "cancelled":
             return "cancelled", "cancelled"
+    if report["ended"]:
+        return "failed", f"its process was {report['ended']}"
     if report["status"] < 0:
         return "killed", f"killed by {_signal_name(-report['status'])}"
     if report["status"] != 0 or how not in {DONE, FAILED}:

@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from gnomon.runners.child import become_subreaper, live
 SKIPPED = "GNOMON_ZYGOTE_SKIPS"
 """Environment variable with the modules that turned out to start threads; such a module is imported by the calls themselves."""
 
+_NOTHING_USED = {"used_bytes": 0, "cpu_s": 0.0, "peak_rss_bytes": 0}
 _MESSAGE_BYTES = 1 << 16
 _POLL_S = 0.05
 # The children of a call are looked for through all of /proc: 0.5 ms for 80 processes, so only every so many polls.
@@ -114,7 +115,12 @@ class _Zygote:
 
     def _fork(self, client: socket.socket, request: dict[str, Any], exchange: int) -> None:
         zygote = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(exchange)
+            self._tell(client, {"id": request["id"], "status": 1, "ended": f"not started: {error.strerror}", **_NOTHING_USED})
+            return
         if pid == 0:
             live(exchange, zygote, [self._control, self._wakeup, self._wakeup_writer, *self._clients])
         os.close(exchange)
@@ -172,8 +178,11 @@ class _Zygote:
             "cpu_s": used.ru_utime + used.ru_stime,
             "peak_rss_bytes": used.ru_maxrss * 1024,
         }
+        self._tell(call.client, report)
+
+    def _tell(self, client: socket.socket, report: Mapping[str, Any]) -> None:
         with suppress(OSError):  # the client has gone, and does not want to know
-            call.client.send(json.dumps(report).encode())
+            client.send(json.dumps(report).encode())
 
     def _enforce(self) -> None:
         now = time.monotonic()
