@@ -63,7 +63,7 @@ def test_fractions_are_exact_and_cut_off_towards_the_past(text: str, micros: int
 
 
 def test_missing_times_are_one_value() -> None:
-    for value in (None, "", float("nan"), np.datetime64("NaT"), np.float32("nan")):
+    for value in (None, "", float("nan"), np.datetime64("NaT", "us"), np.float32("nan")):
         assert microseconds_of(value) == MISSING_TIMESTAMP
     assert microseconds_of_array(np.array(["NaT", 0], dtype="datetime64[ns]")).tolist() == [MISSING_TIMESTAMP, 0]
 
