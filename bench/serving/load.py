@@ -12,9 +12,12 @@ from pathlib import Path
 from bench.table import median
 
 _WRK_SCRIPT = """
-wrk.method = "POST"
-wrk.headers["content-type"] = "application/json"
-wrk.body = io.open(os.getenv("BENCH_BODY")):read("*a")
+local body = io.open(os.getenv("BENCH_BODY")):read("*a")
+if #body > 0 then
+  wrk.method = "POST"
+  wrk.headers["content-type"] = "application/json"
+  wrk.body = body
+end
 done = function(summary, latency)
   local errors = summary.errors
   local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
@@ -45,10 +48,10 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "an asyncio client"
 
 
-def load(url: str, body: bytes, workdir: Path, *, connections: int, seconds: int, core: int) -> Measured:
-    """Load ``url`` with POST requests from ``core``."""
+def load(url: str, body: bytes | None, workdir: Path, *, connections: int, seconds: int, core: int) -> Measured:
+    """Load ``url`` from ``core`` with POST requests that carry ``body``, or with GET requests."""
     body_file = workdir / "body.json"
-    body_file.write_bytes(body)
+    body_file.write_bytes(body or b"")
     if shutil.which("wrk"):
         script = workdir / "post.lua"
         script.write_text(_WRK_SCRIPT)
@@ -82,7 +85,8 @@ async def _ask(host: str, port: int, request: bytes, until: float, latencies: li
 async def _load(url: str, body: bytes, connections: int, seconds: float) -> Measured:
     host, _, rest = url.removeprefix("http://").partition(":")
     port, _, path = rest.partition("/")
-    head = f"POST /{path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    method = "POST" if body else "GET"
+    head = f"{method} /{path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     began = time.perf_counter()
     latencies: list[float] = []
     request = head.encode() + body

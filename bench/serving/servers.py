@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.serving.environments import PeerUnavailableError
+from bench.environments import PeerUnavailableError
 from gnomon.serving.process import find_gateway, start_gateway, stop_gateway
 from gnomon.serving.status import read_supervisor
 

@@ -17,7 +17,16 @@ _MATRICES: dict[str, Matrix] = {
 }  # fmt: skip
 _FLOATS = st.none() | st.floats(width=32, allow_infinity=False)
 _INTEGERS = st.none() | st.integers(-(2**63), 2**63 - 1)
-_JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers()) | st.binary()
+_JSON = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text()
+    | st.lists(st.integers())
+    | st.binary()
+)
 
 
 def _signature(*columns: tuple[str, ColumnKind, bool]) -> Signature:
@@ -93,6 +102,24 @@ def test_any_values_give_a_feed_or_an_error_that_names_a_column(rows: list[tuple
 def test_float_arrays_go_in_as_they_are(values: list[float], dtype: str) -> None:
     feed = encode_columns(_signature(("f", "float", True)), {"f": np.array(values, dtype=dtype)})
     np.testing.assert_array_equal(feed["floats"][:, 0], np.array(values, dtype=np.float32))
+
+
+@given(st.lists(st.tuples(*[_JSON] * 5), min_size=1, max_size=6))
+@settings(max_examples=150)
+def test_one_row_alone_is_encoded_as_among_others(rows: list[tuple[Any, ...]]) -> None:
+    def outcome(columns: dict[str, list[Any]]) -> tuple[Any, ...]:
+        try:
+            feed = encoder.encode(columns)
+        except InputError as error:
+            return (error.cause,)
+        return tuple(repr(matrix[:1].tolist()) for matrix in feed.values())
+
+    for signature in (ALL, REQUIRED):
+        encoder = Encoder(signature)
+        for row in rows:
+            alone = {name: [row[place]] for place, name in enumerate("fibts")}
+            twice = {name: values * 2 for name, values in alone.items()}
+            assert outcome(alone) == outcome(twice)
 
 
 def test_numpy_dtypes_are_taken_by_what_they_hold() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gnomon.inference.golden import GoldenRows
 from gnomon.inference.loading import load_artifact
-from gnomon.serving import gateway as gateway_module
+from gnomon.serving import models as models_module
 from gnomon.serving.gateway import Gateway
 from gnomon.serving.http import Reply
 from gnomon.serving.models import Models
@@ -341,7 +341,7 @@ def test_a_large_request_is_answered_beside_the_loop() -> None:
 
 
 def test_a_prediction_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_module, "_INLINE_NS", -1)
+    monkeypatch.setattr(models_module, "INLINE_NS", -1_000_000_000)
 
     async def scenario(ask: Ask, _digests: Digests) -> None:
         is_over = threading.Event()
@@ -359,7 +359,7 @@ def test_a_prediction_that_takes_too_long_is_given_up(monkeypatch: pytest.Monkey
 
 
 def test_a_caller_who_leaves_ends_the_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_module, "_INLINE_NS", -1)
+    monkeypatch.setattr(models_module, "INLINE_NS", -1_000_000_000)
 
     async def scenario(ask: Ask, _digests: Digests) -> None:
         for _ in range(20):

@@ -101,7 +101,7 @@ class Predictor:
             raise ArtifactError(
                 f"the model failed on these rows: {_first_line(error)}", "check the model on these rows where it was trained"
             ) from error
-        return dict(zip(self._names, answers, strict=True))
+        return dict(zip(self._names, answers, strict=False))
 
 
 def _first_line(error: Exception) -> str:

@@ -21,8 +21,6 @@ from gnomon.serving.oip import decode_request, model_metadata, server_metadata
 
 _LOG = logging.getLogger(__name__)
 
-_INLINE_NS = 500_000
-"""A prediction that takes longer runs in a thread, so that others need not wait; a hand-over costs some 0.1 ms."""
 _INLINE_BODY = 64 * 2**10
 """Reading more than so many bytes of JSON takes longer than others should wait."""
 _SMALL_BODY = 64 * 2**10
@@ -143,7 +141,7 @@ class Gateway:
             if len(body) > _INLINE_BODY:
                 return self._in_thread(service, version, began, lambda: _question(version, body))
             question = _question(version, body)
-            if version.model.expected_ns(question.rows) > _INLINE_NS:
+            if question.rows > version.model.inline_rows:
                 return self._in_thread(service, version, began, lambda: question)
             reply = _answer(version, question, question.request_id or self._ids.mint())
         except (InputError, ArtifactError) as error:

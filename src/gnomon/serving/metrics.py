@@ -15,12 +15,12 @@ CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 def no_counts() -> Counts:
     """Return counts of nothing."""
-    return Counts(codes={}, buckets=[0] * (len(BUCKETS_NS) + 1))
+    return Counts(codes={200: 0}, buckets=[0] * (len(BUCKETS_NS) + 1))
 
 
 def count_success(counts: Counts, latency_ns: int) -> None:
     """Count an answer with predictions."""
-    counts.codes[200] = counts.codes.get(200, 0) + 1
+    counts.codes[200] += 1
     counts.latency_ns += latency_ns
     counts.buckets[bisect_left(BUCKETS_NS, latency_ns)] += 1
 

@@ -22,11 +22,14 @@ from gnomon.serving.status import Counts, WorkerService
 _LOG = logging.getLogger(__name__)
 _REHEARSALS = 3
 
+INLINE_NS = 500_000
+"""A prediction that takes longer runs in a thread, so that others need not wait; a hand-over costs some 0.1 ms."""
+
 
 class Model:
     """A loaded artifact with all that an answer needs of it, so that no answer mixes two versions.
 
-    ``first_row_ns`` and ``more_rows_ns`` (each) tell how long a prediction takes, as its golden rows did.
+    ``inline_rows`` is how many rows can be answered while others wait, going by how long the golden rows took.
     """
 
     def __init__(self, artifact: LoadedArtifact) -> None:
@@ -36,12 +39,9 @@ class Model:
         self.reader = RequestReader(artifact.config.signature)
         feed = self.encoder.encode(artifact.golden.columns)
         rows = len(next(iter(feed.values())))
-        self.first_row_ns = self._rehearsed({name: matrix[:1] for name, matrix in feed.items()})
-        self.more_rows_ns = max(0, self._rehearsed(feed) - self.first_row_ns) // max(1, rows - 1)
-
-    def expected_ns(self, rows: int) -> int:
-        """Return how long a prediction of ``rows`` rows should take."""
-        return self.first_row_ns + self.more_rows_ns * (rows - 1)
+        first_row_ns = self._rehearsed({name: matrix[:1] for name, matrix in feed.items()})
+        each_more_ns = max(0, self._rehearsed(feed) - first_row_ns) / max(1, rows - 1)
+        self.inline_rows = 1 + (INLINE_NS - first_row_ns) / max(1.0, each_more_ns)
 
     def _rehearsed(self, feed: Mapping[str, NDArray[Any]]) -> int:
         times: list[int] = []

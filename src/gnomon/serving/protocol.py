@@ -96,9 +96,9 @@ class Connection(asyncio.Protocol):
     """One connection. The ``on_…`` methods are llhttp's."""
 
     __slots__ = (
-        "_application", "_began", "_body", "_body_limit", "_deadline", "_expects_continue", "_framing", "_has_host",
+        "_application", "_began", "_body", "_body_limit", "_deadline", "_encoding", "_expects_continue", "_has_host",
         "_head_bytes", "_head_fed", "_in_head", "_is_1_0", "_is_closing", "_is_lingering", "_is_paused", "_is_reading",
-        "_parser", "_path", "_pending", "_queue", "_received", "_server", "_transport", "_unsent",
+        "_length", "_parser", "_path", "_pending", "_queue", "_received", "_server", "_transport", "_unsent",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
         self._received = 0
         self._has_host = False
         self._is_1_0 = False
-        self._framing = b""
+        self._length = self._encoding = b""
 
     # -- the transport's events
 
@@ -222,9 +222,9 @@ class Connection(asyncio.Protocol):
                 self._expects_continue = True
         elif length == 14:
             if name.lower() == b"content-length":
-                self._framing = b"content-length: %b\r\n" % value
+                self._length = value
         elif length == 17 and name.lower() == b"transfer-encoding":
-            self._framing = b"transfer-encoding: %b\r\n" % value
+            self._encoding = value
 
     def on_headers_complete(self) -> None:
         """Refuse a body that is too large before it comes, and call for one that waits to be called for."""
@@ -233,7 +233,7 @@ class Connection(asyncio.Protocol):
         self._is_1_0 = self._parser.get_http_version() == "1.0"
         if not (self._has_host or self._is_1_0):
             raise _RefusedError(error_reply(400, "the Host header is missing"))
-        if self._framing.startswith(b"content-length") and int(self._framing[15:]) > self._body_limit:
+        if self._length and int(self._length) > self._body_limit:
             raise self._too_large()
         if self._expects_continue:
             if self._is_1_0:
@@ -379,7 +379,9 @@ class Connection(asyncio.Protocol):
 
     def _without_upgrade(self, rest: bytes) -> None:
         """Read a request that offers an upgrade (as ``curl --http2`` does) as if it did not: llhttp leaves its body to us."""
-        method, path, framing = self._parser.get_method(), self._path, self._framing
+        method, path = self._parser.get_method(), self._path
+        framing = b"content-length: %b\r\n" % self._length if self._length else b""
+        framing += b"transfer-encoding: %b\r\n" % self._encoding if self._encoding else b""
         if method == b"CONNECT":
             self._refuse(error_reply(405, "this is no proxy"))
             return
