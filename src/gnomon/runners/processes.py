@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-import selectors
+import select
 import signal
 import socket
 import subprocess
@@ -252,9 +252,9 @@ def _content(exchange: int) -> bytes:
 
 
 def _readable(connection: socket.socket, timeout_s: float) -> bool:
-    with selectors.DefaultSelector() as selector:
-        selector.register(connection, selectors.EVENT_READ)
-        return bool(selector.select(timeout_s))
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    return bool(poller.poll(timeout_s * 1000))
 
 
 def _outcome(call: Call, report: Mapping[str, Any], content: bytes) -> Outcome:
