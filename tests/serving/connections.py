@@ -10,7 +10,8 @@ from typing import Any
 import httptools
 
 from gnomon.serving.http import Reply, json_reply
-from gnomon.serving.protocol import Connection, Limits, Server
+from gnomon.serving.protocol import Connection
+from gnomon.serving.server import Limits, Server
 
 
 class Echo:

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gnomon.serving.http import json_reply
-from gnomon.serving.protocol import Connection, Limits, Server
+from gnomon.serving.protocol import Connection
+from gnomon.serving.server import Limits, Server
 from tests.serving.connections import Answer, Client, Echo, answers_in, connected, pieces, request, until
 
 _BODIES = st.none() | st.binary(max_size=60)
@@ -299,6 +300,7 @@ def test_a_slow_reader_bounds_what_is_kept_for_it_and_gets_everything() -> None:
         await client.send(request("GET", "/big") * 20)
         await until(lambda: bool(server.connections))
         (connection,) = server.connections
+        assert isinstance(connection, Connection)
         await until(lambda: connection._is_paused)
         assert connection._transport.get_write_buffer_size() < 2 * 2**20
         for _ in range(20):

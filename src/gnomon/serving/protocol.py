@@ -6,71 +6,16 @@ Everything that a client could hold on to is bounded: heads, bodies, the time fo
 import asyncio
 from asyncio import Future
 from collections import deque
-from dataclasses import dataclass
-from email.utils import formatdate
 from typing import cast
 
 import httptools
 import msgspec
 
-from gnomon.serving.http import Application, Reply, error_reply
+from gnomon.serving.http import Reply, error_reply
+from gnomon.serving.server import Server
 
 _UNSENT_BYTES = 64 * 2**10
 """Replies that a client has not read; with more than that, it is answered no further."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one connection may take. Seconds and bytes."""
-
-    head_bytes: int = 16 * 2**10
-    read_s: float = 10.0
-    """For a head; for a body too, prolonged by what arrived at ``body_rate``."""
-    body_rate: int = 16 * 2**10
-    """Bytes a second below which a body is too slow."""
-    idle_s: float = 75.0
-    write_s: float = 30.0
-    """For a client to go on reading when its replies fill the buffers."""
-    linger_s: float = 2.0
-    """For what a client still sends after a reply that ends the connection."""
-
-
-class Server:
-    """What the connections of a worker share. ``tick`` wants to be called some times a second.
-
-    Args:
-        application: Answers the requests.
-        limits: What one connection may take.
-        now: The time, in seconds from any origin.
-    """
-
-    def __init__(self, application: Application, limits: Limits, now: float) -> None:
-        self.application = application
-        self.limits = limits
-        self.connections: set[Connection] = set()
-        self.is_draining = False
-        self.tick(now)
-
-    def tick(self, now: float) -> None:
-        """Tell the time to the connections, and end those that took too long."""
-        self.now = now
-        self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
-        for connection in tuple(self.connections):
-            connection.check()
-
-    def drain(self) -> None:
-        """Answer what comes, each time as the last reply of its connection."""
-        self.is_draining = True
-
-    def close_idle(self) -> None:
-        """Close the connections that ask nothing."""
-        for connection in tuple(self.connections):
-            connection.close_if_idle()
-
-    def abort(self) -> None:
-        """Cut every connection."""
-        for connection in tuple(self.connections):
-            connection.abort()
 
 
 class _Request(msgspec.Struct, gc=False):
