@@ -81,7 +81,7 @@ def test_an_entry_that_does_not_exist_fails(either: Runner, tmp_path: Path) -> N
 
 
 def test_equal_seeds_draw_equal_numbers(either: Runner, tmp_path: Path) -> None:
-    assert np.random  # loaded here and in the zygote: what is not loaded yet when a call begins cannot be seeded
+    assert np.random is not None  # loaded here and in the zygote: what is not loaded yet when a call begins cannot be seeded
     first, second, other = (outcome_of(either, call(tmp_path, "random_numbers", seed=seed)).result for seed in (1, 1, -2))
     assert first == second != other
 
