@@ -65,7 +65,7 @@ def desired_of(manifests: Mapping[str, str], last_good: Mapping[ResourceKey, Dec
     files = [ManifestFile(path, f"blob-{hash(text)}", text.encode()) for path, text in manifests.items()]
     compiled = compile_tree(files, last_good or {})
     sources = {key: SourceFiles("files-1") for key in compiled.declared if key.kind == "Dataset"}
-    return Desired(COMMIT, compiled, sources)
+    return Desired(COMMIT, compiled, sources=sources)
 
 
 def recorded(desired: Desired) -> dict[ResourceKey, ResourceRecord]:

@@ -28,7 +28,7 @@ from gnomon.resources.identity import ResourceKey
 from gnomon.resources.model import Model
 from gnomon.resources.status import Status
 from gnomon.stores.records.interface import Records, ResourceRecord, RunRecord
-from gnomon.stores.repositories.interface import Identity, TreeEntry
+from gnomon.stores.repositories.interface import Identity
 
 _LOG = logging.getLogger(__name__)
 _WRITE_DEADLINE = timedelta(seconds=30)
@@ -49,21 +49,19 @@ class Executor:
     blocked: dict[ResourceKey, Blocked] = field(default_factory=dict)
     _attempts: dict[ResourceKey, int] = field(default_factory=dict, init=False)
 
-    def act(self, actions: Sequence[Action], desired: Desired, tree: tuple[TreeEntry, ...]) -> bool:
-        """Do the actions in order; return whether a release was written, so that Git is worth asking at once."""
+    def act(self, actions: Sequence[Action], desired: Desired) -> bool:
+        """Do the actions in order; return whether Git has moved on from the desired state, so that it is worth asking."""
         events = EventLog(self.records)
         for action in actions:
             try:
-                self._do(action, desired, tree, events)
+                self._do(action, desired, events)
             except GnomonError as error:
                 # One action that fails does not keep the others from being done; the next pass asks for it again.
-                _LOG.error("action_failed", extra={"action": str(action), "cause": error.cause})
+                _LOG.error("action_failed", extra={"action": str(action), "cause": error.cause, "mend": error.mend})
         writes = [action for action in actions if isinstance(action, WriteRelease)]
         return self._write(writes, desired, events)
 
-    def _do(  # noqa: C901 - one case for each action
-        self, action: Action, desired: Desired, tree: tuple[TreeEntry, ...], events: EventLog
-    ) -> None:
+    def _do(self, action: Action, desired: Desired, events: EventLog) -> None:  # noqa: C901 - one case for each action
         """Do one action."""
         match action:
             case StartGateway():
@@ -78,12 +76,12 @@ class Executor:
             case TakeSnapshot(key=key, spec_digest=spec_digest, fingerprint=fingerprint):
                 dataset = desired.compiled.declared[key].resource
                 if isinstance(dataset, Dataset):
-                    self.intakes.start(dataset, spec_digest, fingerprint, desired.revision, tree)
+                    self.intakes.start(dataset, spec_digest, fingerprint, desired.revision, desired.tree)
             case StartRun():
                 self._start_run(action, desired)
             case CancelRun(run=run, why=why):
-                self.runs.cancel(run, why)
-                events.normal(action.key, "RunCancelled", f"run {run}: {why}", self.clock(), desired.revision, run)
+                if self.runs.cancel(run, why):
+                    events.normal(action.key, "RunCancelled", f"run {run}: {why}", self.clock(), desired.revision, run)
             case SetRoutes(routes=routes, why=why):
                 self.gateway.write(routes)
                 _LOG.info("routes_written", extra={"why": why})
@@ -126,10 +124,15 @@ class Executor:
             return False
         author = desired.project.write_back.author
         writer = self.writer(Identity(author.name, author.email))
-        outcomes = writer.write(tuple(requests.values()), _WRITE_DEADLINE)
+        try:
+            outcomes = writer.write(tuple(requests.values()), _WRITE_DEADLINE)
+        except GnomonError as error:
+            _LOG.error("write_back_failed", extra={"cause": error.cause, "mend": error.mend})
+            outcomes = [WriteOutcome(request, "deferred", str(error)) for request in requests.values()]
         for (key, request), outcome in zip(requests.items(), outcomes, strict=True):
             self._told(key, request, outcome, events)
-        return any(outcome.state == "landed" for outcome in outcomes)
+        # What others pinned or took back meanwhile, the plan did not know either.
+        return any(outcome.state in {"landed", "present", "withdrawn"} for outcome in outcomes)
 
     def _told(self, key: ResourceKey, request: ReleaseRequest, outcome: WriteOutcome, events: EventLog) -> None:
         now = self.clock()

@@ -9,6 +9,14 @@ from gnomon.resources.identity import Digest, ResourceKey, Revision
 
 
 @dataclass(frozen=True)
+class TargetVersion:
+    """A version of a model, and the artifact that it is."""
+
+    version: int
+    digest: Digest
+
+
+@dataclass(frozen=True)
 class Apply:
     """Record a resource as declared at a commit. ``change`` is ``moved`` where only its file or position differs."""
 
@@ -58,6 +66,8 @@ class StartRun:
     champion: Digest | None
     why: str
     resume: str | None = None
+    released: tuple[TargetVersion, ...] = ()
+    """Versions of the model that Git's history names."""
 
     def __str__(self) -> str:
         return f"{'resume' if self.resume else 'train'} {self.key}: {self.why}"
@@ -87,14 +97,6 @@ class WriteRelease:
 
     def __str__(self) -> str:
         return f"release {self.key}: {self.model} v{self.version}"
-
-
-@dataclass(frozen=True)
-class TargetVersion:
-    """A version at the gateway."""
-
-    version: int
-    digest: Digest
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from gnomon.operator.home import Home
 from gnomon.operator.jobs import IntakeJobs, RunJobs, Stores
 from gnomon.operator.loop import Operator
 from gnomon.operator.observe import Observer
+from gnomon.operator.remembering import open_records
 from gnomon.operator.source import SourceFollower
 from gnomon.operator.writeback import ReleaseWriter
 from gnomon.runners.interface import Runner
@@ -21,7 +22,6 @@ from gnomon.runners.sharing import SlotPool
 from gnomon.stores.artifacts.layout import OciLayout
 from gnomon.stores.objects.disk import DiskObjectStore
 from gnomon.stores.records.interface import Records
-from gnomon.stores.records.sql import open_sqlite
 from gnomon.stores.repositories.git import GitRepository
 from gnomon.stores.repositories.interface import Identity, Repository
 from gnomon.training import dag as training
@@ -70,7 +70,7 @@ def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) ->
     # What a killed predecessor was writing is nothing that anybody was told of.
     objects.sweep()
     artifacts.sweep()
-    stores = Stores(open_sqlite(home.records), objects, artifacts)
+    stores = Stores(open_records(home.records), objects, artifacts)
     repository = GitRepository(settings.repository, settings.branch, home.mirror, settings.timeout)
     gateway = GatewayControl(home.gateway, home.artifacts, settings.serve, settings.workers)
     waker: list[Callable[[], None]] = []

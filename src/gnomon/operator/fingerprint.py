@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gnomon.resources.dataset import DatasetSpec
 from gnomon.resources.identity import Digest
@@ -14,11 +15,16 @@ _NOT_IN_THE_RESULT = ("suspend", "resources", "retrain")
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Digests of the model's spec, the data snapshot, and the code that trains and judges."""
+    """Digests of the model's spec, the data snapshot, and the code that trains and judges.
+
+    ``limits`` is no part of it: what steps may use decides whether there is a result, not which. So other limits are a reason
+    to try again what failed, and for nothing else.
+    """
 
     spec: str
     data: str
     code: str
+    limits: str = field(default="", compare=False)
 
     @property
     def digest(self) -> str:
@@ -27,15 +33,38 @@ class Fingerprint:
 
     def parts(self) -> tuple[tuple[str, str], ...]:
         """Return the parts by name, as runs record them."""
-        return (("spec", self.spec), ("data", self.data), ("code", self.code))
+        return (("spec", self.spec), ("data", self.data), ("code", self.code), ("limits", self.limits))
 
     def changed_parts(self, before: Mapping[str, str]) -> tuple[str, ...]:
-        """Return the names of the parts that differ from those of an earlier run."""
-        return tuple(name for name, digest in self.parts() if before.get(name) != digest)
+        """Return the names of the parts that differ from those of an earlier run, leaving limits out."""
+        return tuple(name for name, digest in self.parts() if name != "limits" and before.get(name) != digest)
+
+    def has_other_limits(self, before: Mapping[str, str]) -> bool:
+        """Return whether an earlier run was held to other limits; one that does not tell was not."""
+        return before.get("limits", self.limits) != self.limits
 
 
-def model_fingerprint(model: ModelSpec, dataset: DatasetSpec, snapshot: Digest, code: str) -> Fingerprint:
+@dataclass(frozen=True)
+class NamedSpec:
+    """A model's spec, equal to another one exactly if the digest that names it is."""
+
+    digest: str
+    spec: ModelSpec = field(compare=False)
+
+
+def model_fingerprint(model: NamedSpec, dataset: DatasetSpec, snapshot: Digest, code: str) -> Fingerprint:
     """Return the fingerprint of a run. Keys that do not touch the result, such as ``suspend``, do not count."""
-    spec = {key: value for key, value in model.json_spec().items() if key not in _NOT_IN_THE_RESULT}
-    text = json.dumps([spec, dataset.time], sort_keys=True, separators=(",", ":"))
-    return Fingerprint(hashlib.sha256(text.encode()).hexdigest(), snapshot, code)
+    spec, limits = _spec_digests(model, dataset.time)
+    return Fingerprint(spec, snapshot, code, limits)
+
+
+@lru_cache(maxsize=16384)
+def _spec_digests(model: NamedSpec, time_column: str | None) -> tuple[str, str]:
+    """Return digests of what decides the result, and of the limits."""
+    spec = model.spec.json_spec()
+    deciding = {key: value for key, value in spec.items() if key not in _NOT_IN_THE_RESULT}
+    return _digest([deciding, time_column]), _digest(spec["resources"])
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

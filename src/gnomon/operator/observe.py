@@ -32,9 +32,8 @@ class Observer:
         """Return what is, as far as the desired state asks for it."""
         # Progress is read first: a run that ends in between is then seen as under way for one pass more, never as lost.
         under_way, read_now = self.runs.under_way(), self.intakes.under_way()
-        resources = {record.key: record for record in self.records.resources()}
         return Observed(
-            resources=resources,
+            resources={record.key: record for record in self.records.resources()},
             intakes={
                 d.resource.key: intake for d, _ in desired.datasets() if (intake := intake_of(self.records, d.resource.key))
             },
@@ -52,11 +51,10 @@ class Observer:
         """Return the model of each artifact that a release names or named; what is not kept here is left out."""
         named = {Digest(past.digest) for lock in desired.locks.values() for past in lock.history}
         named |= {Digest(release.spec.digest) for _, s in desired.services() if (release := desired.release_of(s)) is not None}
-        for digest in named - self._models.keys():
-            model = self._model_of(digest)
-            if model is not None:
-                self._models[digest] = model
-        return {digest: self._models[digest] for digest in named if digest in self._models}
+        known = dict(self._models)  # others may look at the same time
+        found = {digest: model for digest in named if (model := known.get(digest) or self._model_of(digest)) is not None}
+        self._models.update(found)
+        return found
 
     def _model_of(self, digest: Digest) -> str | None:
         try:

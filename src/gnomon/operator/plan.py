@@ -42,11 +42,15 @@ def plan(desired: Desired, observed: Observed, now: datetime) -> Plan:
     if not observed.gateway.is_up:
         actions.insert(0, StartGateway())
     outcomes: dict[ResourceKey, Outcome] = {}
-    for key, declared in sorted(desired.compiled.declared.items()):
+    for key, declared in desired.in_order:
         decision = _decide(declared, desired, observed, now)
-        outcomes[key] = _held(key, desired) or decision.outcome
+        outcomes[key] = _held(key, decision.outcome, desired) or decision.outcome
         actions.extend(decision.actions)
-    actions.extend(_routes(desired, observed))
+    if prune_refused:
+        outcomes |= {
+            record.key: Stalled("PruneRefused", prune_refused, record.status.details) for record in _gone(desired, observed)
+        }
+    actions.extend(_routes(desired, observed, is_pruning_refused=bool(prune_refused)))
     return Plan(tuple(actions), outcomes, prune_refused)
 
 
@@ -56,7 +60,7 @@ def _decide(declared: Declared, desired: Desired, observed: Observed, now: datet
         case Project():
             return Decision(Done("Followed", "the repository is followed with these settings"))
         case Dataset():
-            return reconcile_dataset(declared, resource, desired, observed)
+            return reconcile_dataset(declared, resource, desired, observed, now)
         case Model():
             return reconcile_model(resource, desired, observed, now)
         case Service():
@@ -66,17 +70,18 @@ def _decide(declared: Declared, desired: Desired, observed: Observed, now: datet
             return Decision(Done("Pinned", message, {"digest": resource.spec.digest, "version": resource.spec.version}))
 
 
-def _held(key: ResourceKey, desired: Desired) -> Outcome | None:
+def _held(key: ResourceKey, outcome: Outcome, desired: Desired) -> Outcome | None:
     """Return the outcome of a resource whose file is broken in this commit: its last good declaration stays in force."""
     if key not in desired.compiled.held:
         return None
     path = desired.compiled.declared[key].path
     problems = [str(p) for p in desired.compiled.problems if p.key == key or (p.key is None and p.path == path)]
-    return Stalled("InvalidManifest", f"{'; '.join(problems)}; the last good declaration stays in force")
+    why = "; ".join(problems) or f"{path} cannot be read"
+    return Stalled("InvalidManifest", f"{why}; the last good declaration stays in force", outcome.details)
 
 
 def _applied(desired: Desired, observed: Observed) -> Iterable[Apply]:
-    for key, declared in sorted(desired.compiled.declared.items()):
+    for key, declared in desired.in_order:
         if key in desired.compiled.held:
             continue
         record = observed.resources.get(key)
@@ -90,12 +95,17 @@ def _applied(desired: Desired, observed: Observed) -> Iterable[Apply]:
 
 def _pruned(desired: Desired, observed: Observed) -> tuple[tuple[Prune, ...], str]:
     """Return what is to be pruned. A mass deletion is refused whole: it is more often an accident than a wish."""
-    gone = [record for key, record in sorted(observed.resources.items()) if key not in desired.compiled.declared]
     # A release file is removed by reverting the first release, which has its own meaning; it needs no guard.
-    releases = tuple(Prune(record.key) for record in gone if record.key.kind == "Release")
-    others = [record for record in gone if record.key.kind != "Release"]
+    releases = tuple(Prune(key) for key in observed.resources if key.kind == "Release" and key not in desired.compiled.declared)
+    others = _gone(desired, observed)
     refusal = _prune_refusal(desired, observed, others)
     return (releases, refusal) if refusal else ((*releases, *(Prune(record.key) for record in others)), "")
+
+
+def _gone(desired: Desired, observed: Observed) -> list[ResourceRecord]:
+    """Return the recorded resources that are no longer declared, but for releases."""
+    declared = desired.compiled.declared
+    return [record for key, record in observed.resources.items() if key not in declared and key.kind != "Release"]
 
 
 def _prune_refusal(desired: Desired, observed: Observed, gone: list[ResourceRecord]) -> str:
@@ -105,10 +115,15 @@ def _prune_refusal(desired: Desired, observed: Observed, gone: list[ResourceReco
     names = ", ".join(str(record.key) for record in gone)
     if not prune.enabled:
         return f"{names} left the repository; spec.sync.prune.enabled is false, so they stay"
+    unreadable = sorted({problem.path for problem in desired.compiled.problems if problem.key is None})
+    if unreadable:
+        # A renamed file with a syntax error in it looks like a deletion.
+        return f"{names} left the repository, or stand in {', '.join(unreadable)}, which cannot be read; until then they stay"
     if desired.allowed_prunes is not None and len(gone) <= desired.allowed_prunes:
         return ""
-    guarded = [key for key in observed.resources if key.kind != "Release"]
     mend = f"a commit with the trailer `Gnomon-Allow-Prune: {len(gone)}` lets them go"
+    # What is new counts as well: otherwise the same commit would be judged otherwise before and after it is applied.
+    guarded = {key for key in (*observed.resources, *desired.compiled.declared) if key.kind != "Release"}
     if len(gone) == len(guarded):
         return f"every resource left the repository ({names}); nothing is pruned; {mend}"
     if len(gone) > max(1, int(prune.max_fraction * len(guarded))):
@@ -117,21 +132,20 @@ def _prune_refusal(desired: Desired, observed: Observed, gone: list[ResourceReco
     return ""
 
 
-def _routes(desired: Desired, observed: Observed) -> Iterable[SetRoutes]:
-    wanted = tuple(service_route(service, desired, observed) for _, service in desired.services())
-    declared = {route.key for route in wanted}
-    # A service whose pruning was refused, or that is broken from the start, keeps the route that it has.
+def _routes(desired: Desired, observed: Observed, *, is_pruning_refused: bool) -> Iterable[SetRoutes]:
+    routes = tuple(service_route(service, desired, observed) for _, service in desired.services())
+    # A service whose pruning was refused keeps the route that it has; so does one that may stand in a file that cannot be read,
+    # even where the records that would tell so are lost.
+    is_unreadable = any(problem.key is None for problem in desired.compiled.problems)
     kept = tuple(
-        route for route in observed.routes or () if route.key not in declared and _is_kept(route.key, desired, observed)
+        route
+        for key, route in observed.route_of.items()
+        if key not in desired.compiled.declared and (is_unreadable or (is_pruning_refused and key in observed.resources))
     )
-    routes = tuple(sorted((*wanted, *kept), key=lambda route: route.key))
+    if kept:
+        routes = tuple(sorted((*routes, *kept), key=lambda route: route.key))
     if observed.routes is None or routes != observed.routes:
         yield SetRoutes(routes, _what_changes(routes, observed.routes or ()))
-
-
-def _is_kept(key: ResourceKey, desired: Desired, observed: Observed) -> bool:
-    refused = _pruned(desired, observed)[1]
-    return bool(refused) and key in observed.resources
 
 
 def _what_changes(routes: tuple[ServiceRoute, ...], before: tuple[ServiceRoute, ...]) -> str:

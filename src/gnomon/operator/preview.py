@@ -1,30 +1,50 @@
 """What the operator would do with other files: the same plan, over files that somebody sent."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gnomon.operator.actions import Apply, action_json
 from gnomon.operator.loop import Operator
 from gnomon.operator.plan import plan
-from gnomon.operator.source import declared_of, source_files
+from gnomon.operator.source import declared_of, is_manifest, source_files
 from gnomon.operator.state import Desired
 from gnomon.resources.compile import compile_tree
 from gnomon.resources.compiled import ManifestFile
 from gnomon.resources.identity import Revision
-from gnomon.stores.repositories.interface import TreeEntry
+from gnomon.stores.repositories.interface import Repository, TreeEntry
 
 _UNCOMMITTED = Revision("uncommitted")
 
 
-def preview(operator: Operator, files: Sequence[ManifestFile], tree: tuple[TreeEntry, ...]) -> dict[str, Any]:
-    """Return the actions and problems that a commit with these files would bring. Changes nothing."""
+@dataclass(frozen=True)
+class SentTree:
+    """A folder of files as a commit would hold it."""
+
+    files: Sequence[ManifestFile]
+    tree: tuple[TreeEntry, ...]
+    bases: tuple[Revision, ...] = ()
+    """The commits that the folder stands on, newest first."""
+
+
+def preview(operator: Operator, here: SentTree) -> dict[str, Any]:
+    """Return the actions and problems that a commit with these files would bring. Changes nothing.
+
+    Where the branch has moved on since the folder's commit, as it does with every release, the folder is planned as if the
+    branch had been merged into it: a file that only the branch changed is the branch's.
+    """
     current = operator.source.desired()
+    moved_to = ""
+    if current is not None:
+        base = _base(operator.source.repository, here.bases, current.revision)
+        if base not in {None, current.revision}:
+            here, moved_to = _merged(operator.source.repository, here, base, current.revision), current.revision
     last_good = {record.key: declared_of(record) for record in operator.executor.records.resources()}
-    compiled = compile_tree(files, last_good)
+    compiled = compile_tree(here.files, last_good)
     desired = Desired(
         revision=_UNCOMMITTED,
         compiled=compiled,
-        sources=source_files(compiled, tree),
+        sources=source_files(compiled, here.tree),
         locks=current.locks if current is not None else {},
     )
     planned = plan(desired, operator.observer.observe(desired, operator.executor.blocked), operator.clock())
@@ -34,4 +54,32 @@ def preview(operator: Operator, files: Sequence[ManifestFile], tree: tuple[TreeE
         "actions": [action_json(action) for action in actions],
         "problems": [str(problem) for problem in compiled.problems],
         "pruneRefused": planned.prune_refused,
+        "mergedWith": moved_to,
     }
+
+
+def _base(repository: Repository, bases: Sequence[Revision], tip: Revision) -> Revision | None:
+    """Return the newest of the folder's commits that the branch contains."""
+    return next((base for base in bases if base == tip or repository.is_ancestor(base, tip)), None)
+
+
+def _merged(repository: Repository, here: SentTree, base: Revision, tip: Revision) -> SentTree:
+    """Return the folder with the files that the branch alone changed since ``base``."""
+    ours, before = _blobs(here.tree), _blobs(repository.tree(base))
+    theirs = {entry.path: entry for entry in repository.tree(tip)}
+    taken = {
+        path
+        for path in before.keys() | theirs.keys()
+        if ours.get(path) == before.get(path) and (theirs[path].blob if path in theirs else None) != before.get(path)
+    }
+    news = [theirs[path] for path in sorted(taken & theirs.keys())]
+    wanted = [entry for entry in news if is_manifest(entry)]
+    contents = repository.read_blobs([entry.blob for entry in wanted])
+    files = [file for file in here.files if file.path not in taken]
+    files += [ManifestFile(entry.path, entry.blob, contents[entry.blob]) for entry in wanted]
+    tree = [entry for entry in here.tree if entry.path not in taken] + news
+    return SentTree(sorted(files, key=lambda file: file.path), tuple(sorted(tree, key=lambda entry: entry.path)))
+
+
+def _blobs(tree: Sequence[TreeEntry]) -> dict[str, str]:
+    return {entry.path: entry.blob for entry in tree}

@@ -1,7 +1,8 @@
 """The source loop: the tip of a branch becomes desired state."""
 
 import logging
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -41,7 +42,10 @@ class SourceState:
 
 @dataclass
 class SourceFollower:
-    """Follows one branch. The last good desired state survives anything that the remote does."""
+    """Follows one branch. The last good desired state survives anything that the remote does.
+
+    One thread asks the remote, which may take long; any thread may ask for the desired state meanwhile.
+    """
 
     repository: Repository
     records: Records
@@ -49,42 +53,58 @@ class SourceFollower:
     state: SourceState = field(init=False)
     _cache: ParseCache = field(default_factory=ParseCache, init=False)
     _contents: dict[str, bytes] = field(default_factory=dict, init=False)
-    _tree: tuple[TreeEntry, ...] = field(default=(), init=False)
     _desired: Desired | None = field(default=None, init=False)
+    _polling: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _swapping: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __post_init__(self) -> None:
         self.state = SourceState(self.repository.url, self.repository.branch)
 
-    @property
-    def tree(self) -> tuple[TreeEntry, ...]:
-        """The files of the commit that is followed now."""
-        return self._tree
-
     def recover(self) -> None:
-        """Take up the last fetched commit without asking the remote, so that a start never waits for Git."""
-        head = self.repository.head()
-        if head is not None:
-            self._take_up(head)
+        """Take up the last fetched commit without asking the remote, so that a start never waits for Git.
+
+        A mirror that cannot be read is no reason to stay down: the next fetch makes it anew.
+        """
+        with self._polling:
+            try:
+                head = self.repository.head()
+                if head is not None:
+                    self._take_up(head)
+            except RepositoryError as error:
+                self._unavailable(error)
 
     def poll(self) -> None:
         """Ask the remote for the tip and take it up if it moved. What goes wrong is told in ``state``, and changes nothing."""
-        try:
-            head = self.repository.remote_head()
-            if self._desired is None or head != self._desired.revision:
-                head = self.repository.fetch()
-                self._take_up(head)
-        except RepositoryError as error:
-            _LOG.warning("source_unavailable", extra={"cause": error.cause})
-            self.state = replace(self.state, checked_at=self.clock(), error=str(error))
-        else:
-            self.state = replace(self.state, checked_at=self.clock(), error="")
+        with self._polling:
+            try:
+                head = self.repository.remote_head()
+                if self._desired is None or head != self._desired.revision:
+                    head = self.repository.fetch()
+                    self._take_up(head)
+            except RepositoryError as error:
+                self._unavailable(error)
+            else:
+                self.state = replace(self.state, checked_at=self.clock(), error="")
 
     def desired(self) -> Desired | None:
-        """Return the desired state, with the sources of datasets and the release marks as they are at this moment."""
-        if self._desired is None:
-            return None
-        compiled = self._desired.compiled
-        return replace(self._desired, sources=source_files(compiled, self._tree), locks=self._marked(self._desired.locks))
+        """Return the desired state, with the sources of datasets and the release marks as they are at this moment.
+
+        While nothing moves, it is the same object, so that what was derived from it is not derived again.
+        """
+        with self._swapping:
+            current = self._desired
+            if current is None:
+                return None
+            on_machine = ((key, d) for key, d in current.in_order if _is_on_machine(d))
+            sources = {**current.sources, **_sources(on_machine, current.tree)}
+            locks = {key: merge_mark(lock, self.records.release_mark(key)) for key, lock in current.locks.items()}
+            if (sources, locks) != (current.sources, current.locks):
+                current = self._desired = replace(current, sources=sources, locks=locks)
+            return current
+
+    def _unavailable(self, error: RepositoryError) -> None:
+        _LOG.warning("source_unavailable", extra={"cause": error.cause})
+        self.state = replace(self.state, checked_at=self.clock(), error=str(error))
 
     def _take_up(self, revision: Revision) -> None:
         tree = self.repository.tree(revision)
@@ -94,13 +114,16 @@ class SourceFollower:
         rewritten = (
             f"{self.repository.branch} moved from {before} to {revision}, which does not contain it" if is_rewritten else ""
         )
-        self._tree = tree
-        self._desired = Desired(
+        desired = Desired(
             revision=revision,
             compiled=compiled,
+            tree=tree,
+            sources=source_files(compiled, tree),
             locks=self._locks(revision, compiled),
             allowed_prunes=self._allowed_prunes(revision),
         )
+        with self._swapping:
+            self._desired = desired
         self.state = replace(self.state, revision=revision, rewritten=rewritten)
         _LOG.info("commit_taken_up", extra={"revision": revision, "problems": len(compiled.problems)})
 
@@ -108,7 +131,8 @@ class SourceFollower:
         entries = [entry for entry in tree if is_manifest(entry)]
         missing = [entry.blob for entry in entries if entry.blob not in self._contents]
         found: Mapping[str, bytes] = self.repository.read_blobs(missing) if missing else {}
-        self._contents = {entry.blob: self._contents.get(entry.blob) or found.get(entry.blob, b"") for entry in entries}
+        known = {**self._contents, **found}
+        self._contents = {entry.blob: known[entry.blob] for entry in entries}
         return [ManifestFile(entry.path, entry.blob, self._contents[entry.blob]) for entry in entries]
 
     def _last_good(self) -> Mapping[ResourceKey, Declared]:
@@ -120,9 +144,6 @@ class SourceFollower:
         paths = {key: release_path(key.namespace, key.name) for key in compiled.declared if key.kind == "Service"}
         histories = self.repository.file_histories(revision, tuple(paths.values()))
         return {key: lock_state(histories.get(path, ())) for key, path in paths.items()}
-
-    def _marked(self, locks: Mapping[ResourceKey, LockState]) -> dict[ResourceKey, LockState]:
-        return {key: merge_mark(lock, self.records.release_mark(key)) for key, lock in locks.items()}
 
     def _allowed_prunes(self, revision: Revision) -> int | None:
         allowed = self.repository.commit_info(revision).trailers.get(ALLOW_PRUNE_TRAILER, "")
@@ -138,14 +159,23 @@ def is_manifest(entry: TreeEntry) -> bool:
 
 def source_files(compiled: Compiled, tree: tuple[TreeEntry, ...]) -> dict[ResourceKey, SourceFiles]:
     """Return, by dataset, what its source's files are now. Nothing is read: names, sizes and blob ids are enough."""
+    return _sources(compiled.declared.items(), tree)
+
+
+def _sources(declared: Iterable[tuple[ResourceKey, Declared]], tree: tuple[TreeEntry, ...]) -> dict[ResourceKey, SourceFiles]:
     found: dict[ResourceKey, SourceFiles] = {}
-    for key, declared in compiled.declared.items():
-        if isinstance(declared.resource, Dataset):
+    for key, each in declared:
+        if isinstance(each.resource, Dataset):
             try:
-                found[key] = SourceFiles(fingerprint(list_files(declared.resource.spec.source, tree)))
+                found[key] = SourceFiles(fingerprint(list_files(each.resource.spec.source, tree)))
             except DataError as error:
                 found[key] = SourceFiles(error=str(error))
     return found
+
+
+def _is_on_machine(declared: Declared) -> bool:
+    """Return whether a dataset's files lie outside the repository, where they change without a commit."""
+    return isinstance(declared.resource, Dataset) and declared.resource.spec.source.files.startswith("/")
 
 
 def declared_of(record: ResourceRecord) -> Declared:

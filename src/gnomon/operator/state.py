@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from gnomon.operator.actions import ServiceRoute
@@ -15,6 +16,7 @@ from gnomon.resources.project import Project, ProjectSpec
 from gnomon.resources.release import Release
 from gnomon.resources.service import Service
 from gnomon.stores.records.interface import ResourceRecord, RunRecord
+from gnomon.stores.repositories.interface import TreeEntry
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Desired:
 
     revision: Revision
     compiled: Compiled
+    tree: tuple[TreeEntry, ...] = ()
+    """The files of the commit."""
     sources: Mapping[ResourceKey, SourceFiles] = field(default_factory=dict)
     """By dataset."""
     locks: Mapping[ResourceKey, LockState] = field(default_factory=dict)
@@ -38,25 +42,27 @@ class Desired:
     allowed_prunes: int | None = None
     """How many resources the commit's ``Gnomon-Allow-Prune`` trailer lets go."""
 
-    @property
+    @cached_property
+    def in_order(self) -> tuple[tuple[ResourceKey, Declared], ...]:
+        """What is declared, in the order of the keys."""
+        return tuple(sorted(self.compiled.declared.items()))
+
+    @cached_property
     def project(self) -> ProjectSpec:
         """The project's settings, declared or default."""
-        for declared in self.compiled.declared.values():
-            if isinstance(declared.resource, Project):
-                return declared.resource.spec
-        return ProjectSpec()
+        return next((d.resource.spec for _, d in self.in_order if isinstance(d.resource, Project)), ProjectSpec())
 
     def datasets(self) -> list[tuple[Declared, Dataset]]:
         """Return the declared datasets in the order of their keys."""
-        return [(d, d.resource) for _, d in sorted(self.compiled.declared.items()) if isinstance(d.resource, Dataset)]
+        return [(d, d.resource) for _, d in self.in_order if isinstance(d.resource, Dataset)]
 
     def models(self) -> list[tuple[Declared, Model]]:
         """Return the declared models in the order of their keys."""
-        return [(d, d.resource) for _, d in sorted(self.compiled.declared.items()) if isinstance(d.resource, Model)]
+        return [(d, d.resource) for _, d in self.in_order if isinstance(d.resource, Model)]
 
     def services(self) -> list[tuple[Declared, Service]]:
         """Return the declared services in the order of their keys."""
-        return [(d, d.resource) for _, d in sorted(self.compiled.declared.items()) if isinstance(d.resource, Service)]
+        return [(d, d.resource) for _, d in self.in_order if isinstance(d.resource, Service)]
 
     def release_of(self, service: Service) -> Release | None:
         """Return the release that the commit pins for a service."""
@@ -76,6 +82,8 @@ class Intake:
     rows: int = 0
     error: str = ""
     warnings: tuple[str, ...] = ()
+    retry_at: str = ""
+    """Where it was not the data that was at fault: when to read again, in RFC 3339."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -106,6 +114,10 @@ class GatewayView:
     """Whether every worker has taken the routes that are written now."""
     active: Mapping[str, Digest] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
+    written_at: datetime | None = None
+    """When the routes that are not applied yet were written."""
+    problem: str = ""
+    """Why the gateway cannot be started, or cannot be asked."""
 
 
 @dataclass(frozen=True)
@@ -127,3 +139,8 @@ class Observed:
     """What the gateway's routes file holds; None where it is missing or not ours."""
     gateway: GatewayView = GatewayView()
     blocked: Mapping[ResourceKey, Blocked] = field(default_factory=dict)
+
+    @cached_property
+    def route_of(self) -> Mapping[ResourceKey, ServiceRoute]:
+        """The routes by service."""
+        return {route.key: route for route in self.routes or ()}

@@ -7,7 +7,7 @@ registering is idempotent, so running again from the top costs nothing that was 
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,8 @@ class RunContext:
     clock: Callable[[], datetime]
     cancelled: Callable[[], bool]
     progress: Callable[[str], None]
+    released: Mapping[Digest, int] = field(default_factory=dict)
+    """The numbers that Git's history names, by digest."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,9 @@ class _Run:
         if not passed:
             failed = [gate.message for gate in gates if not gate.passed]
             return self._ended("refused", "GatesRefused", f"{trained.plan.name} ({headline}) was refused: {'; '.join(failed)}")
-        version = context.records.register_version(context.model.key, artifact, run.id, context.clock(), measured)
+        version = context.records.register_version(
+            context.model.key, artifact, run.id, context.clock(), measured, context.released
+        )
         context.artifacts.tag(f"{_tag_name(context.model)}:{version.version}", artifact)
         self._run = replace(run, version=version.version)
         gates_text = f"{len(gates)} of {len(gates)} gates passed" if gates else "no gates are declared"
@@ -236,6 +240,7 @@ class _Run:
         )
         step = next(iter(record.values()))
         if step.state not in {"done", "cached"} or step.result is None:
+            self._raise_if_cancelled()
             _LOG.warning("report_page_failed", extra={"run": self._run.id, "cause": step.error})
             return None
         return Digest(step.result["page"]["digest"])

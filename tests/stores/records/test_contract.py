@@ -326,6 +326,17 @@ def test_a_digest_is_registered_once_per_model(records: Records) -> None:
     assert records.version_of(digest(1)) == other
 
 
+def test_records_that_begin_anew_go_on_from_the_numbers_that_others_know_of(records: Records) -> None:
+    given = {digest(1): 1, digest(3): 3}
+    again = records.register_version(MODEL, digest(3), "run-1", NOW, {}, given)
+    new = records.register_version(MODEL, digest(9), "run-2", NOW, {}, given)
+    old = records.register_version(MODEL, digest(1), "run-3", NOW, {}, given)
+
+    assert (again.version, new.version, old.version) == (3, 4, 1)
+    assert list(records.versions(MODEL)) == [new, again, old]
+    assert records.register_version(MODEL, digest(8), "run-4", NOW, {}, {digest(8): 4}).version == 5
+
+
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=8, max_size=16))
 def test_threads_that_register_at_once_get_one_number_for_each_digest(records: Records, wanted: list[int]) -> None:

@@ -1,6 +1,6 @@
 """Dataset: its source's files become the snapshot that models train on."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gnomon.operator.actions import TakeSnapshot
 from gnomon.operator.controllers.decision import Decision
@@ -12,7 +12,7 @@ from gnomon.resources.dataset import Dataset
 _LOOK_AGAIN = timedelta(minutes=10)
 
 
-def reconcile_dataset(declared: Declared, dataset: Dataset, desired: Desired, observed: Observed) -> Decision:
+def reconcile_dataset(declared: Declared, dataset: Dataset, desired: Desired, observed: Observed, now: datetime) -> Decision:
     """Decide whether the dataset must be read: only when its spec or its files differ from the last reading."""
     intake = observed.intakes.get(dataset.key)
     if dataset.spec.suspend:
@@ -22,14 +22,25 @@ def reconcile_dataset(declared: Declared, dataset: Dataset, desired: Desired, ob
         kept = "; the last good snapshot stays" if intake is not None and intake.snapshot else ""
         return Decision(Stalled("SourceUnavailable", f"{source.error}{kept}", _details(intake)))
     is_read = intake is not None and (intake.spec_digest, intake.fingerprint) == (declared.spec_digest, source.fingerprint)
-    if intake is not None and is_read:
-        if intake.error:
-            return Decision(Stalled("DataRefused", intake.error, _details(intake)))
-        return Decision(Done("SnapshotTaken", _summary(intake), _details(intake)))
     waiting = Waiting(_LOOK_AGAIN, "ReadingData", f"reading {dataset.spec.source.files}", _details(intake))
     if dataset.key in observed.intakes_under_way:
         return Decision(waiting)
-    return Decision(waiting, (TakeSnapshot(dataset.key, declared.spec_digest, source.fingerprint),))
+    read = TakeSnapshot(dataset.key, declared.spec_digest, source.fingerprint)
+    if intake is not None and is_read:
+        if intake.retry_at:
+            return _again_later(intake, datetime.fromisoformat(intake.retry_at), now, waiting, read)
+        if intake.error:
+            return Decision(Stalled("DataRefused", intake.error, _details(intake)))
+        return Decision(Done("SnapshotTaken", _summary(intake), _details(intake)))
+    return Decision(waiting, (read,))
+
+
+def _again_later(intake: Intake, at: datetime, now: datetime, waiting: Waiting, read: TakeSnapshot) -> Decision:
+    """Read again what could not be read for no fault of the data, when its time has come."""
+    if at <= now:
+        return Decision(waiting, (read,))
+    message = f"{intake.error}; it is tried again at {at:%Y-%m-%d %H:%M:%S} UTC"
+    return Decision(Waiting(at - now, "ReadingInterrupted", message, _details(intake)))
 
 
 def _summary(intake: Intake) -> str:

@@ -1,35 +1,48 @@
 """Service: a passed version becomes a release in Git, a release in Git becomes a route."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gnomon.operator.actions import Action, ServiceRoute, TargetVersion, WriteRelease
 from gnomon.operator.controllers.decision import Decision
-from gnomon.operator.controllers.model import reconcile_model, wanted_fingerprint
+from gnomon.operator.controllers.model import reconcile_model, standing_run
 from gnomon.operator.outcomes import Done, Outcome, Stalled, Suspended, Waiting
 from gnomon.operator.revert import LockState
-from gnomon.operator.state import Desired, Observed
+from gnomon.operator.state import Desired, GatewayView, Observed
 from gnomon.resources.identity import Digest, ResourceKey
 from gnomon.resources.model import Model
 from gnomon.resources.release import Release
 from gnomon.resources.service import Service
-from gnomon.stores.records.interface import RunRecord
 
-_SWITCHING = timedelta(milliseconds=50)
 _LOOK_AGAIN = timedelta(minutes=10)
+_SWITCHING = timedelta(milliseconds=50)
+_SLOWLY = timedelta(seconds=2)
+_PATIENCE = timedelta(seconds=60)
+"""How long the gateway may take over new routes before a person is told: a large model takes seconds to load."""
+
+
+@dataclass(frozen=True)
+class _Promotion:
+    """The release that is to be written, or why a version that passed is not released."""
+
+    actions: tuple[Action, ...] = ()
+    note: str = ""
+    is_blocked: bool = False
+    """Whether Git refuses it, so that a person must act."""
 
 
 def reconcile_service(service: Service, desired: Desired, observed: Observed, now: datetime) -> Decision:
     """Decide whether a release must be written, and tell whether what Git pins is what serves."""
     if service.spec.suspend:
         return Decision(Suspended(details=_details(service, desired, observed)))
-    promotion, note = _promotion(service, desired, observed, now)
-    return Decision(_outcome(service, desired, observed, note or _model_note(service, desired, observed, now)), promotion)
+    promotion = _promotion(service, desired, observed, now)
+    return Decision(_outcome(service, desired, observed, promotion, now), promotion.actions)
 
 
 def service_route(service: Service, desired: Desired, observed: Observed) -> ServiceRoute:
     """Return where the service's requests should go: what Git pins, else what serves now (last good state)."""
     release = desired.release_of(service)
-    before = next((route for route in observed.routes or () if route.key == service.key), None)
+    before = observed.route_of.get(service.key)
     if service.spec.suspend and before is not None:
         return before
     active: TargetVersion | None = None
@@ -71,78 +84,91 @@ def _refusal(service: Service, release: Release, observed: Observed) -> str | No
     return None
 
 
-def _passed_run(service: Service, desired: Desired, observed: Observed) -> RunRecord | None:
-    """Return the run that passed for the model as it is declared now."""
-    key = ResourceKey("Model", service.metadata.namespace, service.spec.model)
-    declared = desired.compiled.declared.get(key)
-    if declared is None or not isinstance(declared.resource, Model):
-        return None
-    fingerprint = wanted_fingerprint(declared.resource, desired, observed)
-    if fingerprint is None:
-        return None
-    runs = observed.runs.get(key, ())
-    return next((run for run in runs if run.state == "passed" and run.fingerprint == fingerprint.digest), None)
+def _model(service: Service, desired: Desired) -> Model | None:
+    declared = desired.compiled.declared.get(ResourceKey("Model", service.metadata.namespace, service.spec.model))
+    return declared.resource if declared is not None and isinstance(declared.resource, Model) else None
 
 
 def _model_note(service: Service, desired: Desired, observed: Observed, now: datetime) -> str:
-    """Return where the model stands, for a service that has no release to serve yet."""
-    key = ResourceKey("Model", service.metadata.namespace, service.spec.model)
-    declared = desired.compiled.declared.get(key)
-    if desired.release_of(service) is not None or declared is None or not isinstance(declared.resource, Model):
-        return ""
-    outcome = reconcile_model(declared.resource, desired, observed, now).outcome
-    return f"the model: {outcome.message}"
+    """Return where the model stands, for a service that has nothing to serve yet."""
+    model = _model(service, desired)
+    return f"the model: {reconcile_model(model, desired, observed, now).outcome.message}" if model is not None else ""
 
 
-def _promotion(service: Service, desired: Desired, observed: Observed, now: datetime) -> tuple[tuple[Action, ...], str]:
-    """Return the release to write, if one is due, and a note for people where one is held back."""
-    run = _passed_run(service, desired, observed)
-    if run is None or run.artifact is None or run.version is None:
-        return (), ""
+def _promotion(service: Service, desired: Desired, observed: Observed, now: datetime) -> _Promotion:
+    """Decide whether the version that speaks for the model must be released."""
+    model = _model(service, desired)
+    run = standing_run(model, desired, observed) if model is not None else None
+    if run is None or run.state != "passed" or run.artifact is None or run.version is None:
+        return _Promotion()
     lock = desired.locks.get(service.key) or LockState.empty()
-    current = lock.current.digest if lock.current is not None else None
+    if lock.current is not None and run.artifact == lock.current.digest:
+        return _Promotion()
     offered = f"v{run.version} of {service.spec.model}"
-    if run.artifact == current:
-        return (), ""
-    if run.artifact in lock.withdrawn:
-        return (), f"{offered} was withdrawn in Git and is not offered again"
-    if service.spec.release.promote == "manual":
-        return (), f"{offered} passed its gates and waits for a person: spec.release.promote is manual"
-    if desired.project.write_back.mode == "disabled":
-        return (), f"{offered} passed its gates, but spec.writeBack.mode of the project is disabled"
-    if service.spec.release.after_revert == "hold" and lock.is_reverted:
-        return (), f"{offered} is held: a release was reverted and spec.release.afterRevert is hold"
+    held = _held_back(service, run.artifact, lock, desired)
+    if held:
+        return _Promotion(note=f"{offered} {held}")
     blocked = observed.blocked.get(service.key)
     if blocked is not None and blocked.digest == run.artifact and blocked.until > now:
-        return (), f"{offered} cannot be written to Git: {blocked.message}"
+        return _Promotion(note=f"{offered} cannot be written to Git: {blocked.message}", is_blocked=blocked.is_final)
     write = WriteRelease(service.key, service.spec.model, run.version, run.artifact, run.id)
-    return (write,), f"writing the release of {offered} to Git"
+    return _Promotion((write,), f"writing the release of {offered} to Git")
 
 
-def _outcome(service: Service, desired: Desired, observed: Observed, note: str) -> Outcome:
+def _held_back(service: Service, digest: Digest, lock: LockState, desired: Desired) -> str:
+    """Return why a version that passed is not to be released, if so."""
+    if digest in lock.withdrawn:
+        return "was withdrawn in Git and is not offered again"
+    if service.spec.release.promote == "manual":
+        return "passed its gates and waits for a person: spec.release.promote is manual"
+    if desired.project.write_back.mode == "disabled":
+        return "passed its gates, but spec.writeBack.mode of the project is disabled"
+    if service.spec.release.after_revert == "hold" and lock.is_reverted:
+        return "is held: a release was reverted and spec.release.afterRevert is hold"
+    return ""
+
+
+def _outcome(service: Service, desired: Desired, observed: Observed, promotion: _Promotion, now: datetime) -> Outcome:
     details = _details(service, desired, observed)
-    blocked = observed.blocked.get(service.key)
-    suffix = f"; {note}" if note else ""
     release = desired.release_of(service)
-    if release is None:
-        if blocked is not None and blocked.is_final:
+    refusal = _refusal(service, release, observed) if release is not None else None
+    if release is None or refusal is not None:
+        note = promotion.note or _model_note(service, desired, observed, now)
+        suffix = f"; {note}" if note else ""
+        if refusal is not None:
+            return Stalled("ArtifactUnverified", f"{refusal}; {_meanwhile(service, observed)}{suffix}", details)
+        if promotion.is_blocked:
             return Stalled("WriteBackBlocked", f"no release yet{suffix}", details)
         return Waiting(_LOOK_AGAIN, "NoRelease", f"no version of model/{service.spec.model} is released yet{suffix}", details)
-    refusal = _refusal(service, release, observed)
-    if refusal is not None:
-        return Stalled("ArtifactUnverified", f"{refusal}; the last good version goes on serving", details)
-    error = observed.gateway.errors.get(service.metadata.name)
-    is_active = observed.gateway.active.get(service.metadata.name) == release.spec.digest
-    serving = f"v{release.spec.version} serves ({release.spec.digest[:19]}){suffix}"
-    if not observed.gateway.is_up:
-        return Waiting(_SWITCHING, "GatewayStarting", "the gateway is not up yet", details)
-    if is_active and observed.gateway.applied:
-        if blocked is not None and blocked.is_final and note:
-            return Stalled("WriteBackBlocked", serving, details)
-        return Done("Serving", serving, details)
-    if error:
-        return Stalled("LoadFailed", f"v{release.spec.version} cannot be loaded: {error}; the old version serves", details)
-    return Waiting(_SWITCHING, "Switching", f"the gateway is loading v{release.spec.version}", details)
+    version, name, gateway = release.spec.version, service.metadata.name, observed.gateway
+    if not gateway.is_up:
+        why = f": {gateway.problem}" if gateway.problem else ""
+        return Waiting(_SLOWLY, "GatewayStarting", f"the gateway is not up{why}", details)
+    if gateway.active.get(name) == release.spec.digest and gateway.applied:
+        suffix = f"; {promotion.note}" if promotion.note else ""
+        serving = f"v{version} serves ({release.spec.digest[:19]}){suffix}"
+        return Stalled("WriteBackBlocked", serving, details) if promotion.is_blocked else Done("Serving", serving, details)
+    error = gateway.errors.get(name)
+    if error and gateway.applied:
+        message = f"v{version} cannot be loaded: {error}; {_meanwhile(service, observed)}"
+        return Stalled("LoadFailed", message, details)
+    return _switching(version, gateway, now, details)
+
+
+def _switching(version: int, gateway: GatewayView, now: datetime, details: dict[str, object]) -> Outcome:
+    if gateway.problem:
+        return Stalled("GatewayUnreadable", f"the gateway runs, but cannot be asked: {gateway.problem}", details)
+    if gateway.written_at is not None and now - gateway.written_at > _PATIENCE:
+        since = f"{gateway.written_at:%Y-%m-%d %H:%M:%S} UTC"
+        message = f"the gateway has not taken up the routes of {since}; what it served before goes on serving: see its log"
+        return Stalled("GatewayUnresponsive", message, details)
+    return Waiting(_SWITCHING, "Switching", f"the gateway is loading v{version}", details)
+
+
+def _meanwhile(service: Service, observed: Observed) -> str:
+    """Return what clients get from a service that cannot serve what Git pins."""
+    serving = observed.gateway.active.get(service.metadata.name)
+    return f"the last good version ({serving[:19]}) goes on serving" if serving else "nothing serves meanwhile"
 
 
 def _details(service: Service, desired: Desired, observed: Observed) -> dict[str, object]:

@@ -209,9 +209,19 @@ class Records(Journal, Protocol):
         ...
 
     def register_version(
-        self, model: ResourceKey, digest: Digest, run: str, at: datetime, metrics: Mapping[str, float]
+        self,
+        model: ResourceKey,
+        digest: Digest,
+        run: str,
+        at: datetime,
+        metrics: Mapping[str, float],
+        given: Mapping[Digest, int] | None = None,
     ) -> VersionRecord:
-        """Give the next number to a digest, or return the version that this digest has already."""
+        """Give the next number to a digest, or return the version that this digest has already.
+
+        ``given`` holds numbers that others know of, where these records may have begun anew: a digest among them gets its
+        number back, every other one a higher number than any of them.
+        """
         ...
 
     def versions(self, model: ResourceKey) -> Sequence[VersionRecord]:

@@ -19,7 +19,7 @@ from gnomon.stores.records.interface import (
     StepRecord,
     VersionRecord,
 )
-from gnomon.stores.records.values import FOLD_WINDOW, check_ended, check_started, clean_text, plain_json, utc
+from gnomon.stores.records.values import FOLD_WINDOW, check_ended, check_started, clean_text, next_version, plain_json, utc
 
 _Record = TypeVar("_Record")
 
@@ -139,7 +139,13 @@ class MemoryRecords:
         return found[: _at_most(limit, found)]
 
     def register_version(
-        self, model: ResourceKey, digest: Digest, run: str, at: datetime, metrics: Mapping[str, float]
+        self,
+        model: ResourceKey,
+        digest: Digest,
+        run: str,
+        at: datetime,
+        metrics: Mapping[str, float],
+        given: Mapping[Digest, int] | None = None,
     ) -> VersionRecord:
         """Give the next number to a digest, or return the version that it has already."""
         with self._lock:
@@ -147,13 +153,15 @@ class MemoryRecords:
             for version in known:
                 if version.digest == digest:
                     return version
-            version = VersionRecord(model, len(known) + 1, digest, run, utc(at), plain_json(metrics))
+            number = next_version(digest, [version.version for version in known], given)
+            version = VersionRecord(model, number, digest, run, utc(at), plain_json(metrics))
             self._versions[model, version.version] = version
             return version
 
     def versions(self, model: ResourceKey) -> Sequence[VersionRecord]:
         """Return the versions of a model, newest first."""
-        return [version for version in self._all(self._versions) if version.model == model][::-1]
+        found = (version for version in self._all(self._versions) if version.model == model)
+        return sorted(found, key=lambda version: version.version, reverse=True)
 
     def version_of(self, digest: Digest) -> VersionRecord | None:
         """Return the newest version that has this digest."""

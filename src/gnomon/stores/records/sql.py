@@ -35,7 +35,7 @@ from gnomon.stores.records.schema import (
     STEPS,
     VERSIONS,
 )
-from gnomon.stores.records.values import FOLD_WINDOW, check_ended, check_started, clean_text, utc
+from gnomon.stores.records.values import FOLD_WINDOW, check_ended, check_started, clean_text, next_version, utc
 
 
 def open_sqlite(path: Path) -> "SqlRecords":
@@ -156,14 +156,20 @@ class SqlRecords:
         return [rows.run_of(row) for row in self._read(query)]
 
     def register_version(
-        self, model: ResourceKey, digest: Digest, run: str, at: datetime, metrics: Mapping[str, float]
+        self,
+        model: ResourceKey,
+        digest: Digest,
+        run: str,
+        at: datetime,
+        metrics: Mapping[str, float],
+        given: Mapping[Digest, int] | None = None,
     ) -> VersionRecord:
         """Give the next number to a digest, or return the version that it has already."""
         known = sa.select(VERSIONS).where(_of(VERSIONS, model), VERSIONS.c.digest == digest)
-        highest = sa.select(sa.func.max(VERSIONS.c.version)).where(_of(VERSIONS, model))
+        taken = sa.select(VERSIONS.c.version).where(_of(VERSIONS, model))
         with self._database.writing() as connection:
             if connection.execute(known).first() is None:
-                number = (connection.execute(highest).scalar() or 0) + 1
+                number = next_version(digest, connection.execute(taken).scalars().all(), given)
                 version = VersionRecord(model, number, digest, run, at, metrics)
                 connection.execute(sa.insert(VERSIONS), rows.version_row(version))
             return rows.version_of(connection.execute(known).mappings().one())

@@ -1,10 +1,12 @@
 """What a record may hold, and its normal form: the same whichever store keeps it."""
 
 import json
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gnomon.errors import UsageError
+from gnomon.resources.identity import Digest
 from gnomon.stores.records.interface import StepRecord
 
 FOLD_WINDOW = timedelta(hours=1)
@@ -68,3 +70,18 @@ def check_ended(step: StepRecord) -> None:
     """
     if step.state == "running" or step.ended_at is None:
         raise UsageError(f"step {step.name} of run {step.run} ends without an end", "give a final state and ended_at")
+
+
+def next_version(digest: Digest, taken: Collection[int], given: Mapping[Digest, int] | None) -> int:
+    """Return the number for a digest that has none here.
+
+    Args:
+        digest: What is to be registered.
+        taken: The numbers of the model's versions in these records.
+        given: Numbers that others know of, by digest.
+    """
+    given = given or {}
+    number = given.get(digest)
+    if number is not None and number not in taken:
+        return number
+    return 1 + max((*taken, *given.values()), default=0)
