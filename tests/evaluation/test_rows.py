@@ -74,6 +74,14 @@ def test_another_kind_of_value_is_refused_by_name(name: str) -> None:
         request_columns(TABLE.set_column(TABLE.column_names.index(name), name, other), EVERY_KIND)
 
 
+def test_whole_floats_are_integers_and_others_are_refused_by_row() -> None:
+    """A table that gains its first missing value often turns its integers into floats."""
+    whole, broken = (TABLE.set_column(1, "i", pa.array([None, value], pa.float64())) for value in (2.0, 2.5))
+    assert encode_columns(EVERY_KIND, request_columns(whole, EVERY_KIND))["floats"][1, 1] == 2
+    with pytest.raises(InputError, match="column 'i', row 1: the value is not a whole number"):
+        encode_columns(EVERY_KIND, request_columns(broken, EVERY_KIND))
+
+
 def test_text_is_not_taken_for_numbers() -> None:
     with pytest.raises(InputError, match="'f' holds string"):
         request_columns(TABLE.set_column(0, "f", pa.array(["1", "2"])), EVERY_KIND)

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sklearn import metrics as sk
 
 from gnomon.errors import DataError, GoldenRowsError, InputError, NotFoundError
@@ -15,7 +16,15 @@ from gnomon.inference.golden import GoldenRows
 from gnomon.inference.signature import InputColumn, Output, Signature
 from gnomon.resources.identity import Digest
 from gnomon.stores.artifacts.layout import OciLayout
-from tests.artifacts import REGRESSION, keep, make_artifact, make_classifier, regression_model
+from tests.artifacts import (
+    CLASSIFICATION,
+    REGRESSION,
+    classification_model,
+    keep,
+    make_artifact,
+    make_classifier,
+    regression_model,
+)
 from tests.evaluation.tables import ROWS, classification_table, hurry, judged, regression_table
 
 NOT_THERE = Digest("sha256:" + "0" * 64)
@@ -118,6 +127,20 @@ def test_the_champion_itself_is_no_improvement(store: OciLayout, layout: Path) -
     assert report["comparison"]["rmse"]["improvement"] == 0.0
     assert set(report["comparison"]["rmse"]["gains"]) == {0.0}
     assert report["comparison"]["rmse"]["probabilityBetter"] == 0.0
+
+
+def test_the_first_missing_value_of_a_column_holds_no_candidate_back(store: OciLayout, layout: Path) -> None:
+    """The champion was made when ``x`` always had a value; its figures are those of what its graph answers."""
+    inputs = (InputColumn("late", "boolean", "floats", 0, nullable=False), *CLASSIFICATION.inputs[1:])
+    config = ArtifactConfig("c", replace(CLASSIFICATION, inputs=inputs), Provenance("", "", "", {}, {}, {}))
+    columns = {"late": [True], "at": [None], "city": ["Bern"]}
+    golden = GoldenRows(columns=columns, prediction=["yes"], probabilities=[[0.1, 0.9]])
+    strict = keep(store, classification_model(), config, golden)
+    report = judged(layout, classification_table(), make_classifier(store), strict)
+    assert report["champion"]["comparable"]
+    assert report["champion"]["metrics"]["accuracy"] == report["metrics"]["accuracy"]
+    with pytest.raises(InputError, match=r"column 'late', row \d+: the value is missing"):
+        judged(layout, classification_table(), strict)
 
 
 def test_a_champion_reads_its_own_columns_of_the_rows(store: OciLayout, layout: Path) -> None:

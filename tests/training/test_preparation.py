@@ -7,8 +7,8 @@ import pytest
 from gnomon.errors import TrainingError
 from gnomon.inference.signature import Output
 from gnomon.resources.model import Split, Task
-from gnomon.training.preparation import target_values
-from tests.training.tables import prepare
+from gnomon.training.preparation import Wanted, prepare_rows, target_values
+from tests.training.tables import columns_of, prepare
 
 ROWS = 100
 FRAME = pl.DataFrame(
@@ -59,6 +59,14 @@ def test_infinite_and_nan_targets_are_missing_ones() -> None:
     frame = FRAME.with_columns(pl.when(pl.col("number") < 5).then(float("inf")).otherwise("number").alias("number"))
     frame = frame.with_columns(pl.when(pl.col("number") == 6).then(float("nan")).otherwise("number").alias("number"))
     assert prepare(frame, "regression", "number", features=("text",)).facts.dropped == {"target": 6}
+
+
+def test_a_column_with_infinite_numbers_takes_missing_ones() -> None:
+    frame = FRAME.with_columns(pl.when(pl.col("number") == 6).then(float("-inf")).otherwise("number").alias("number"))
+    wanted = Wanted("regression", "value", ("number", "constant"), Split(), None)
+    prepared = prepare_rows(frame.lazy(), columns_of(frame, nullable=False), wanted)
+    assert {column.name: column.nullable for column in prepared.facts.inputs} == {"number": True, "constant": False}
+    assert prepared.table["number"].null_count == 1
 
 
 @pytest.mark.parametrize(

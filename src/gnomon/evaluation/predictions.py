@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from gnomon.errors import InputError
@@ -15,6 +16,7 @@ from gnomon.evaluation.metrics import Answers
 from gnomon.evaluation.rows import Column, class_names, request_columns, single_requests
 from gnomon.inference.encoding import Encoder
 from gnomon.inference.loading import LoadedArtifact, load_artifact
+from gnomon.inference.signature import Signature
 from gnomon.resources.identity import Digest
 from gnomon.stores.artifacts.interface import ArtifactReader
 
@@ -29,18 +31,20 @@ class Judged:
         reader: Where the artifact is kept.
         digest: Which one it is.
         rows: Test rows with a known target.
+        any_may_miss: Whether values may be missing in columns that the artifact's signature says always have one. A
+            request with such a row is refused; its graph, as every graph of ours, answers it.
 
     Raises:
         ArtifactError: The artifact cannot be run; see ``inference.loading``.
         InputError: The rows do not fit the artifact.
     """
 
-    def __init__(self, reader: ArtifactReader, digest: Digest, rows: pa.Table) -> None:
+    def __init__(self, reader: ArtifactReader, digest: Digest, rows: pa.Table, *, any_may_miss: bool = False) -> None:
         self.artifact: LoadedArtifact = load_artifact(reader, digest)
         self.signature = self.artifact.config.signature
         self.size_bytes = artifact_size(reader, digest)
         self._rows = rows.num_rows
-        self._encoder = Encoder(self.signature)
+        self._encoder = Encoder(_nullable(self.signature) if any_may_miss else self.signature)
         self._columns = request_columns(rows, self.signature)
         self._outputs = self._answered()
 
@@ -124,6 +128,11 @@ def artifact_size(reader: ArtifactReader, digest: Digest) -> int:
     """Return the bytes of an artifact's configuration and files."""
     manifest = reader.manifest(digest)
     return manifest.config.size + sum(layer.size for layer in manifest.layers)
+
+
+def _nullable(signature: Signature) -> Signature:
+    """Return the signature with every column nullable."""
+    return replace(signature, inputs=tuple(replace(column, nullable=True) for column in signature.inputs))
 
 
 def _indices(names: Sequence[str], index: Mapping[str, int]) -> NDArray[np.int64]:

@@ -40,8 +40,8 @@ def _values(values: Any, kind: ColumnKind) -> Column:
             _refuse(values, pa.types.is_floating(values.type) or pa.types.is_integer(values.type))
             return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
         case "integer":
-            _refuse(values, pa.types.is_integer(values.type))
-            # A column with missing values comes as floats with NaN, which the encoder takes for integers too.
+            # Tables hold integers with missing values as floats with NaN; the encoder takes them, where they are whole.
+            _refuse(values, pa.types.is_integer(values.type) or pa.types.is_floating(values.type))
             return np.asarray(values.to_numpy(zero_copy_only=False))
         case "boolean":
             _refuse(values, pa.types.is_boolean(values.type))

@@ -110,9 +110,12 @@ class _Incomparable:
 
 
 def _champion(reader: OciLayout, digest: str, rows: pa.Table, ours: Judged) -> Judged | _Incomparable:
-    """Return the champion's answers. It reads its own columns of the rows, which may be others than the candidate's."""
+    """Return the champion's answers. It reads its own columns of the rows, which may be others than the candidate's.
+
+    The first missing value in a column that had none when the champion was made must not hold back every later model.
+    """
     try:
-        theirs = Judged(reader, Digest(digest), rows)
+        theirs = Judged(reader, Digest(digest), rows, any_may_miss=True)
         require_same_question(ours.artifact, theirs.artifact)
     except GnomonError as error:  # told in the report, and refused by every gate that compares
         return _Incomparable(Digest(digest), error)

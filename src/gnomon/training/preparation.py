@@ -116,7 +116,10 @@ def prepare_rows(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: 
         task=wanted.task,
         target=target.name,
         time=wanted.time,
-        inputs=input_columns((column.name, column.type, column.nullable) for column in features),
+        # An infinite number of the source is a missing one here, also in a column that has no null.
+        inputs=input_columns(
+            (column.name, column.type, column.nullable or frame[column.name].null_count() > 0) for column in features
+        ),
         classes=classes,
         deviation=1.0 if classes else _deviation(frame[target.name], parts),
         ordered=by == "time",
