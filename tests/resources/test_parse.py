@@ -181,7 +181,7 @@ def test_a_lock_file_is_read(release: AnyResource) -> None:
             "does not hold one Release",
         ),
         (b"apiVersion: gnomon.dev/v1alpha1\nkind: Release\nmetadata: {name: a}\nspec: {}\n", "line 4: spec.service is missing"),
-        (b"<<<<<<< HEAD\nkind: Release\n=======\n", "line 2: YAML syntax"),
+        (b"kind: Release\n<<<<<<< HEAD\nspec: {}\n=======\n", "line 2: a merge left conflict marks here"),
     ],
 )
 def test_a_broken_lock_file_is_refused(content: bytes, cause: str) -> None:

@@ -126,6 +126,7 @@ def _decoded(content: bytes) -> str:
     return text
 
 
+_CONFLICT = re.compile(r"^<{7}(?= |$)", re.MULTILINE)
 _SYNTAX_MENDS = (
     ("mapping values are not allowed", "put quotes around a text that holds ': ', and check the indentation"),
     ("could not find expected ':'", "end the key with ': ', and check the indentation of the lines above"),
@@ -140,6 +141,11 @@ _SYNTAX_MENDS = (
 
 
 def _syntax_finding(error: yaml.MarkedYAMLError, text: str) -> Finding:
+    conflict = _CONFLICT.search(text)
+    if conflict is not None:
+        line = text.count("\n", 0, conflict.start()) + 1
+        mend = "keep one of the two sides, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>"
+        return Finding(line, 1, "a merge left conflict marks here", mend)
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
     source = text.split("\n")[line - 1] if 0 < line <= text.count("\n") + 1 else ""
