@@ -3,7 +3,8 @@
 from typing import Any
 
 from gnomon.api.documents import time_json
-from gnomon.errors import GnomonError, NotFoundError
+from gnomon.api.unknown import unknown_resource
+from gnomon.errors import GnomonError
 from gnomon.operator.assemble import Assembly
 from gnomon.resources.identity import Digest, ResourceKey
 from gnomon.resources.parse import parse_release
@@ -16,7 +17,7 @@ def service_history(key: ResourceKey, assembly: Assembly) -> list[dict[str, Any]
     """Return every commit that changed the service's release, newest first, with what it pinned and how that was measured."""
     repository, records = assembly.repository, assembly.records
     if records.resource(key) is None:
-        raise NotFoundError(f"there is no {key}", "list the services with `gnomon get services`")
+        raise unknown_resource(key, records)
     head = repository.head()
     if head is None:
         return []

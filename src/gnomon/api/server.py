@@ -10,6 +10,7 @@ from gnomon.api.app import ControlPlane, make_app
 from gnomon.errors import ConflictError, UsageError
 
 _BACKLOG = 128
+_HIGHEST_PORT = 65_535
 
 
 def bind(listen: str) -> socket.socket:
@@ -20,7 +21,7 @@ def bind(listen: str) -> socket.socket:
         ConflictError: The port is taken.
     """
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= _HIGHEST_PORT):
         raise UsageError(f"{listen!r} is not an address", "write it as HOST:PORT, such as 127.0.0.1:8080")
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -50,6 +51,12 @@ def require_guard(listen: str, token: str) -> None:
             f"{listen} can be reached from other machines, and nothing guards the control plane",
             "set GNOMON_TOKEN to a secret that callers must know, or listen on 127.0.0.1",
         )
+
+
+def address_of(bound: socket.socket) -> str:
+    """Return where a socket listens, as a URL takes it."""
+    host, port = bound.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class ApiServer:

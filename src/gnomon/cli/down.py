@@ -1,6 +1,5 @@
 """``gnomon down``: stop the operator of a home, and its gateway."""
 
-import contextlib
 import os
 import signal
 import time
@@ -11,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from gnomon.errors import DeadlineError, UsageError
-from gnomon.operator.home import DEFAULT_HOME, Home, is_operated
+from gnomon.errors import ConflictError, DeadlineError, UsageError
+from gnomon.operator.home import DEFAULT_HOME, LOCK_FILE, Home, is_operated
 from gnomon.serving.process import find_gateway, stop_gateway
 
 _STOP_DEADLINE = timedelta(seconds=30)
@@ -23,18 +22,31 @@ def down(
 ) -> None:
     """Stop the operator of a home and then its gateway, which first answers what it has accepted."""
     place = Home(home.expanduser().resolve())
-    if not place.path.is_dir():
+    if not (place.path / LOCK_FILE).exists():
         raise UsageError(f"{place.path} is not the home of an operator", "give the folder that `gnomon up --home` was given")
     if is_operated(place):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(place.describe()["pid"]), signal.SIGTERM)
+        _terminate(place)
         _wait_until(lambda: not is_operated(place))
         typer.echo("operator stopped", err=True)
+    else:
+        typer.echo("no operator is running", err=True)
     if find_gateway(place.gateway) is None:
         typer.echo("no gateway is running", err=True)
         return
     stop_gateway(place.gateway, _STOP_DEADLINE)
     typer.echo("gateway stopped", err=True)
+
+
+def _terminate(home: Home) -> None:
+    pid = home.describe().get("pid")
+    if not isinstance(pid, int) or pid <= 1:
+        raise ConflictError(f"{home.about} does not tell which process the operator is", "stop that process by hand")
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return  # It has just ended by itself.
+    except PermissionError:
+        raise ConflictError(f"the operator (process {pid}) belongs to another user", "stop it as that user") from None
 
 
 def _wait_until(is_true: Callable[[], bool]) -> None:

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from gnomon.cli.client import ControlClient, split_reference
-from gnomon.cli.output import Column, Format, print_document, print_rows
+from gnomon.cli.client import ControlClient, parse_reference, resource_path
+from gnomon.cli.output import Column, Format, Output, print_document, print_rows, say
 from gnomon.errors import NotFoundError
 from gnomon.resources.kinds import canonical_kind
+from gnomon.resources.wording import nearest
 
 Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Only this namespace.")]
-Output = Annotated[Format, typer.Option("-o", "--output", help="How to print.")]
 
 
 def get(
@@ -23,16 +23,23 @@ def get(
     """List resources of a kind with their readiness, or show one."""
     client = ControlClient()
     if "/" in kind and name is None:
-        kind, name = split_reference(kind)
-    items = client.get("/resources", kind=canonical_kind(kind), namespace=namespace)["items"]
+        reference = parse_reference(kind)
+        kind, name, namespace = reference.kind, reference.name, reference.namespace or namespace
+    kind = canonical_kind(kind)
+    items = client.get("/resources", kind=kind, namespace=namespace)["items"]
     if name is not None:
-        items = [item for item in items if item["metadata"]["name"] == name]
-        if not items:
-            raise NotFoundError(f"there is no {canonical_kind(kind)} {name}", f"list them with `gnomon get {kind}`")
-        if output in {Format.JSON, Format.YAML}:
-            print_document(items[0], output)
+        found = [item for item in items if item["metadata"]["name"] == name]
+        if not found:
+            near = nearest(name, [item["metadata"]["name"] for item in items])
+            mend = f'did you mean "{near}"?' if near else f"list them with `gnomon get {kind.lower()}s`"
+            place = f" in namespace {namespace}" if namespace else ""
+            raise NotFoundError(f"there is no {kind} {name}{place}", mend)
+        if len(found) == 1 and output in {Format.JSON, Format.YAML}:
+            print_document(found[0], output)
             return
-    print_rows([_row(item) for item in items], _COLUMNS, output, documents=items)
+        items = found
+    empty = f"there are no {kind.lower()}s" + (f" in namespace {namespace}" if namespace else "")
+    print_rows([_row(item) for item in items], _COLUMNS, output, documents=items, empty=empty)
 
 
 _COLUMNS = (
@@ -66,16 +73,16 @@ def _condition(item: Mapping[str, Any], condition_type: str) -> Mapping[str, Any
 
 
 def describe(
-    reference: Annotated[str, typer.Argument(help="KIND/NAME, such as model/arrival-delay.")],
+    reference: Annotated[str, typer.Argument(metavar="KIND/NAME", help="Such as model/arrival-delay, or KIND NAME.")],
+    name: Annotated[str | None, typer.Argument(help="The name, where the kind stands alone.")] = None,
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Its namespace.")] = "default",
     output: Output = Format.TABLE,
 ) -> None:
     """Show everything that is known of one resource, with its latest events."""
     client = ControlClient()
-    kind, name = split_reference(reference)
-    kind = canonical_kind(kind)
-    item = client.get(f"/resources/{kind}/{namespace}/{name}")
-    events = client.get("/events", kind=kind, namespace=namespace, name=name, limit=20)["items"]
+    key = parse_reference(reference if name is None else f"{reference}/{name}").key(namespace)
+    item = client.get(resource_path(key))
+    events = client.get("/events", kind=key.kind, namespace=key.namespace, name=key.name, limit=20)["items"]
     if output in {Format.JSON, Format.YAML}:
         print_document({**item, "events": events}, output)
         return
@@ -83,7 +90,10 @@ def describe(
     typer.echo("events:" if events else "events: none")
     for event in events:
         count = f" (x{event['count']})" if event["count"] > 1 else ""
-        typer.echo(f"  {event['lastSeen'][:19]}  {event['type']:7}  {event['reason']}{count}: {event['message']}")
+        say(f"  {event['lastSeen'][:19]}  {event['type']:7}  {event['reason']}{count}: {event['message']}")
+
+
+_TROUBLES = ("error", "rewritten", "pruneRefused")
 
 
 def status(output: Output = Format.TABLE) -> None:
@@ -96,19 +106,32 @@ def status(output: Output = Format.TABLE) -> None:
         print_document({"source": source, "resources": len(items), "notReady": [_named(item) for item in not_ready]}, output)
         return
     revision = (source.get("revision") or "no commit yet")[:10]
-    typer.echo(f"{source.get('url')} {source.get('branch')} at {revision}; gateway at http://{source.get('serve')}")
-    for trouble in ("error", "rewritten", "pruneRefused"):
+    say(f"{source.get('url')} {source.get('branch')} at {revision}; gateway at http://{source.get('serve')}")
+    for trouble in _TROUBLES:
         if source.get(trouble):
-            typer.echo(f"  ! {source[trouble]}")
+            say(f"  ! {source[trouble]}")
     for problem in source.get("problems", []):
-        typer.echo(f"  ! {problem['text']}")
+        say(f"  ! {problem['text']}")
     if not not_ready:
-        typer.echo(f"everything matches: {len(items)} resources are ready")
+        is_troubled = any(source.get(trouble) for trouble in _TROUBLES) or bool(source.get("problems"))
+        say(_all_ready(len(items), is_troubled, is_followed=bool(source.get("revision"))))
         return
-    typer.echo(f"{len(items) - len(not_ready)} of {len(items)} resources are ready; not ready:")
+    say(f"{len(items) - len(not_ready)} of {_resources(len(items))} ready; not ready:")
     for item in not_ready:
         row = _row(item)
-        typer.echo(f"  {_named(item)}: {row['reason']}: {row['message']}")
+        say(f"  {_named(item)}: {row['reason']}: {row['message']}")
+
+
+def _all_ready(count: int, is_troubled: bool, *, is_followed: bool) -> str:
+    if not is_followed:
+        return "nothing is followed yet"
+    if count == 0:
+        return "the branch declares no resources"
+    return f"{_resources(count)} ready" if is_troubled else f"everything matches: {_resources(count)} ready"
+
+
+def _resources(count: int) -> str:
+    return f"{count} resource is" if count == 1 else f"{count} resources are"
 
 
 def _named(item: Mapping[str, Any]) -> str:

@@ -16,7 +16,9 @@ import yaml
 
 _GAP = "  "
 # Control characters would move the cursor or change the terminal's title; the others reverse the order of text.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""The same, but for tabs and line breaks; and halves of characters, which cannot be written at all."""
 
 
 class Format(StrEnum):
@@ -76,9 +78,16 @@ def print_document(document: object, output: Format) -> None:
     """Print one value as JSON, or else as YAML, which people read more easily."""
     value = plain(document)
     if output is Format.JSON:
-        typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        typer.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120), nl=False)
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        typer.echo(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+        return
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
+    typer.echo(yaml.safe_dump(value, sort_keys=False, width=120) if _UNSAFE.search(text) else text, nl=False)
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print text that others may have had a hand in: whatever it holds, it commands no terminal."""
+    typer.echo(_UNSAFE.sub(" ", text), err=err, nl=nl)
 
 
 def plain(value: object) -> Any:

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gnomon.cli.client import ControlClient
-from gnomon.cli.get import Output
-from gnomon.cli.output import Format, print_document
+from gnomon.cli.output import Format, Output, print_document, say
 from gnomon.cli.worktree import WorkingTree, committed_tree, working_tree
 from gnomon.errors import OperatorUnreachableError
 from gnomon.resources.compile import compile_tree
@@ -20,13 +19,16 @@ def plan(
     path: Annotated[Path, typer.Argument(help="Folder of the repository.")] = Path(),
     output: Output = Format.TABLE,
 ) -> None:
-    """Show what the operator would do if this folder were committed. Changes nothing."""
+    """Show what the operator would do if this folder were committed, and merged with its branch. Changes nothing.
+
+    Without an operator, the folder is compared with its last commit. Exit code 1 when a manifest has a mistake.
+    """
     here = working_tree(path)
     client = ControlClient()
     try:
         planned = client.post("/plan", _sent(here))
     except OperatorUnreachableError as error:
-        typer.echo(f"{error.cause}; comparing with the last commit only", err=True)
+        say(f"{error.cause}; comparing with the last commit only", err=True)
         planned = _against_last_commit(here, committed_tree(path))
     if output in {Format.JSON, Format.YAML}:
         print_document(planned, output)
@@ -38,11 +40,13 @@ def plan(
 
 def _print(planned: dict[str, Any]) -> None:
     for problem in planned["problems"]:
-        typer.echo(f"error: {problem}", err=True)
+        say(f"error: {problem}", err=True)
+    if planned["mergedWith"]:
+        say(f"the branch has moved on to {planned['mergedWith'][:10]}; its changes are counted in", err=True)
     if planned["pruneRefused"]:
-        typer.echo(f"! {planned['pruneRefused']}")
+        say(f"! {planned['pruneRefused']}")
     for action in planned["actions"]:
-        typer.echo(f"  {action['text']}")
+        say(f"  {action['text']}")
     if not planned["actions"] and not planned["problems"]:
         typer.echo("nothing to do")
 
@@ -51,11 +55,12 @@ def _sent(tree: WorkingTree) -> dict[str, Any]:
     manifests = [
         {"path": file.path, "blob": file.blob, "content": base64.b64encode(file.content).decode()} for file in tree.manifests
     ]
-    return {"manifests": manifests, "tree": [vars(entry) for entry in tree.tree]}
+    return {"manifests": manifests, "tree": [vars(entry) for entry in tree.tree], "bases": list(tree.bases)}
 
 
 def _against_last_commit(here: WorkingTree, before: WorkingTree) -> dict[str, Any]:
-    new, old = compile_tree(here.manifests), compile_tree(before.manifests)
+    old = compile_tree(before.manifests)
+    new = compile_tree(here.manifests, old.declared)
     actions = []
     for key in sorted(new.declared.keys() | old.declared.keys()):
         now, then = new.declared.get(key), old.declared.get(key)
@@ -65,6 +70,8 @@ def _against_last_commit(here: WorkingTree, before: WorkingTree) -> dict[str, An
         actions.append({"action": "Prune" if now is None else "Apply", "resource": str(key), "text": f"{word} {key}"})
     blobs = {entry.path: entry.blob for entry in before.tree}
     manifests = {file.path for file in here.manifests}
+    left = blobs.keys() - {entry.path for entry in here.tree} - {file.path for file in before.manifests}
     changed = [e.path for e in here.tree if e.path not in manifests and blobs.get(e.path) != e.blob]
     actions += [{"action": "Data", "resource": path, "text": f"changed file {path}"} for path in changed]
-    return {"actions": actions, "problems": [str(problem) for problem in new.problems], "pruneRefused": ""}
+    actions += [{"action": "Data", "resource": path, "text": f"removed file {path}"} for path in sorted(left)]
+    return {"actions": actions, "problems": [str(problem) for problem in new.problems], "pruneRefused": "", "mergedWith": ""}

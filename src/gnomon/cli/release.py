@@ -1,5 +1,6 @@
 """``gnomon history`` and ``rollback``: the releases of a service, in Git."""
 
+import os
 import subprocess
 import tempfile
 import time
@@ -9,14 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from gnomon.cli.client import ControlClient, split_reference
-from gnomon.cli.get import Output
-from gnomon.cli.output import Column, Format, print_rows
+from gnomon.cli.client import ControlClient, escaped, parse_reference, resource_path
+from gnomon.cli.output import Column, Format, Output, print_rows, say
 from gnomon.errors import DeadlineError, UsageError
 from gnomon.operator.commits import commit_and_push
 from gnomon.operator.rollback import rolling_back
+from gnomon.resources.identity import ResourceKey, Revision
 from gnomon.stores.repositories.git import GitRepository
-from gnomon.stores.repositories.interface import Identity
+from gnomon.stores.repositories.interface import Identity, Repository
 
 _COLUMNS = (
     Column("COMMIT", "commit"),
@@ -30,6 +31,8 @@ _COLUMNS = (
 )
 _PUSH_DEADLINE = timedelta(seconds=30)
 _TRAFFIC_DEADLINE_S = 60.0
+_LOOK_EVERY_S = 0.05
+_LONGEST_VERSION = 9
 
 
 def history(
@@ -38,9 +41,9 @@ def history(
     output: Output = Format.TABLE,
 ) -> None:
     """List the commits that changed what a service serves, newest first."""
-    _, name = split_reference(service, "service")
-    items = ControlClient().get(f"/services/{namespace}/{name}/history")["items"]
-    print_rows([_row(item) for item in items], _COLUMNS, output, documents=items)
+    key = parse_reference(service, "Service").key(namespace)
+    items = ControlClient().get(f"/services/{escaped(key.namespace)}/{escaped(key.name)}/history")["items"]
+    print_rows([_row(item) for item in items], _COLUMNS, output, documents=items, empty=f"{key.name} has no release yet")
 
 
 def rollback(
@@ -50,59 +53,78 @@ def rollback(
     repo: Annotated[str | None, typer.Option("--repo", help="Remote to push to (default: the operator's).")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the traffic has moved.")] = True,
 ) -> None:
-    """Commit the revert of a release, in your name, and push it. The version taken back is not offered again."""
-    _, name = split_reference(service, "service")
+    """Commit the revert of a release, in your name, and push it. The version taken back is not offered again.
+
+    Git decides who you are and whether you may push: its identity, its credential helpers, its keys.
+    """
+    key, version, author = parse_reference(service, "Service").key(namespace), _version(to), _identity()
     client = ControlClient()
     source = client.get("/source")
-    client.get(f"/resources/Service/{namespace}/{name}")
-    version = _version(to)
+    client.get(resource_path(key))
     with tempfile.TemporaryDirectory(prefix="gnomon-rollback-") as scratch:
         repository = GitRepository(repo or source["url"], source["branch"], Path(scratch) / "mirror.git", _PUSH_DEADLINE)
         revision = commit_and_push(
             repository,
-            rolling_back(repository, namespace, name, version),
-            _identity(),
+            rolling_back(repository, key.namespace, key.name, version),
+            author,
             _PUSH_DEADLINE,
         )
-    client.post("/reconcile")
-    typer.echo(f"committed {revision[:10]}")
-    if wait:
-        _wait_for_traffic(client, namespace, name, revision)
+        client.post("/reconcile")
+        typer.echo(f"committed {revision[:10]}")
+        if wait:
+            _wait_for_traffic(client, key, revision, repository)
 
 
-def _wait_for_traffic(client: ControlClient, namespace: str, name: str, revision: str) -> None:
-    deadline = time.monotonic() + _TRAFFIC_DEADLINE_S
+def _wait_for_traffic(client: ControlClient, key: ResourceKey, revision: Revision, repository: Repository) -> None:
+    deadline, contains, standing = time.monotonic() + _TRAFFIC_DEADLINE_S, {revision}, ""
     while time.monotonic() < deadline:
-        item = client.get(f"/resources/Service/{namespace}/{name}")
-        conditions = item["status"]["conditions"]
-        if item["status"]["observedRevision"] == revision and conditions[0]["status"] == "True":
-            typer.echo(conditions[0]["message"])
-            return
-        if item["status"]["observedRevision"] == revision and conditions[0]["reason"] == "NoRelease":
-            typer.echo(conditions[0]["message"])
-            return
-        time.sleep(0.05)
-    raise DeadlineError(f"the traffic of {name} has not moved yet", f"see `gnomon describe service/{name}`")
+        status = client.get(resource_path(key))["status"]
+        ready = next((condition for condition in status["conditions"] if condition["type"] == "Ready"), None)
+        observed = Revision(status["observedRevision"] or "")
+        # Others may push on top of ours at once, so what is observed need not be our commit itself.
+        if ready is not None and observed and (observed in contains or _has_landed_in(revision, observed, repository)):
+            contains.add(observed)
+            standing = ready["message"]
+            if ready["status"] == "True" or ready["reason"] == "NoRelease":
+                say(standing)
+                return
+        time.sleep(_LOOK_EVERY_S)
+    mend = f"see `gnomon describe service/{key.namespace}/{key.name}`"
+    raise DeadlineError(f"the traffic of {key.name} has not moved yet{': ' + standing if standing else ''}", mend)
+
+
+def _has_landed_in(revision: Revision, observed: Revision, repository: Repository) -> bool:
+    if repository.is_ancestor(observed, revision):
+        return False
+    if repository.is_ancestor(revision, observed):
+        return True
+    repository.fetch()
+    return repository.is_ancestor(revision, observed)
 
 
 def _version(text: str | None) -> int | None:
     if text is None:
         return None
-    if not text.removeprefix("v").isdecimal():
+    number = text.removeprefix("v")
+    if not (number.isascii() and number.isdecimal() and len(number) <= _LONGEST_VERSION):
         raise UsageError(f"--to {text} is not a version", "give a number, such as --to 3; see `gnomon history`")
-    return int(text.removeprefix("v"))
+    return int(number)
 
 
 def _identity() -> Identity:
     """Return who the commit is by: the identity that Git has for this person."""
-
-    def configured(key: str) -> str:
-        return subprocess.run(["git", "config", key], capture_output=True, text=True, check=False).stdout.strip()
-
-    name, email = configured("user.name"), configured("user.email")
+    name = os.environ.get("GIT_AUTHOR_NAME") or _configured("user.name")
+    email = os.environ.get("GIT_AUTHOR_EMAIL") or _configured("user.email")
     if not name or not email:
         raise UsageError("Git does not know who you are", "set it with `git config --global user.name` and `user.email`")
     return Identity(name, email)
+
+
+def _configured(setting: str) -> str:
+    try:
+        return subprocess.run(["git", "config", setting], capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        raise UsageError("git is not installed", "install git 2.34 or newer") from None
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:

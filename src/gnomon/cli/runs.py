@@ -5,9 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gnomon.cli.client import ControlClient
-from gnomon.cli.get import Output
-from gnomon.cli.output import Column, Format, print_document, print_rows
+from gnomon.cli.client import ControlClient, escaped, parse_reference
+from gnomon.cli.output import Column, Format, Output, print_document, print_rows, say
 
 _RUNS = (
     Column("RUN", "id"),
@@ -42,15 +41,17 @@ def runs(
     """List runs, newest first, or show the steps of one."""
     client = ControlClient()
     if run is not None:
-        found = client.get(f"/runs/{run}")
+        found = client.get(f"/runs/{escaped(run)}")
         if output in {Format.JSON, Format.YAML}:
             print_document(found, output)
             return
-        typer.echo(f"{found['id']}  {found['model']}  {found['state']}: {found['progress'] or found['message']}")
+        say(f"{found['id']}  {found['model']}  {found['state']}: {found['progress'] or found['message']}")
         print_rows([_step_row(step) for step in found["steps"]], _STEPS, output, documents=found["steps"])
         return
-    items = client.get("/runs", model=model, namespace=namespace if model else None, limit=limit)["items"]
-    print_rows([_run_row(item) for item in items], _RUNS, output, documents=items)
+    key = parse_reference(model, "Model").key(namespace) if model is not None else None
+    query = {"model": key.name, "namespace": key.namespace} if key is not None else {}
+    items = client.get("/runs", limit=limit, **query)["items"]
+    print_rows([_run_row(item) for item in items], _RUNS, output, documents=items, empty="no runs yet")
 
 
 def logs(
@@ -59,12 +60,12 @@ def logs(
 ) -> None:
     """Print what the steps of a run wrote."""
     client = ControlClient()
-    names = [step] if step is not None else [known["name"] for known in client.get(f"/runs/{run}")["steps"]]
+    names = [step] if step is not None else [known["name"] for known in client.get(f"/runs/{escaped(run)}")["steps"]]
     for name in names:
-        text = client.text(f"/runs/{run}/logs/{name}")
+        text = client.text(f"/runs/{escaped(run)}/logs/{escaped(name)}")
         if step is None:
-            typer.echo(f"==> {name}" + ("" if text else ": wrote nothing"))
-        typer.echo(text, nl=not text.endswith("\n") and bool(text))
+            say(f"==> {name}" + ("" if text else ": wrote nothing"))
+        say(text, nl=not text.endswith("\n") and bool(text))
 
 
 def _run_row(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """``gnomon up``: the operator, in the foreground."""
 
-import json
-import logging
 import os
 import signal
-import sys
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -14,15 +12,19 @@ from typing import Annotated, Any
 import typer
 
 from gnomon.api.app import ControlPlane
-from gnomon.api.server import ApiServer, bind, require_guard
+from gnomon.api.server import ApiServer, address_of, bind, require_guard
+from gnomon.cli.command_line import conceal_argument
+from gnomon.cli.log_lines import configure_logging
+from gnomon.cli.output import say
 from gnomon.errors import UsageError
 from gnomon.operator.assemble import Settings, assemble, default_slots
 from gnomon.operator.home import DEFAULT_HOME, Home, HomeLock
 from gnomon.resources.quantities import parse_duration
+from gnomon.stores.repositories.address import parse_address
 
 
 def up(
-    repo: Annotated[str, typer.Option("--repo", help="URL or path of the Git remote to follow.")],
+    repo: Annotated[str, typer.Option("--repo", envvar="GNOMON_REPO", help="URL or path of the Git remote to follow.")],
     branch: Annotated[str, typer.Option(help="Branch to follow.")] = "main",
     home: Annotated[Path, typer.Option(help="Folder for everything the operator keeps.")] = DEFAULT_HOME,
     listen: Annotated[str, typer.Option(help="Address of the control plane.")] = "127.0.0.1:8080",
@@ -32,39 +34,58 @@ def up(
     slots: Annotated[int | None, typer.Option(min=1, help="Training steps at the same time (default: processors).")] = None,
 ) -> None:
     """Follow a Git repository and make reality match it, until SIGTERM or Ctrl-C. The gateway goes on serving."""
-    _configure_logging()
-    token = os.environ.get("GNOMON_TOKEN", "")
+    configure_logging()
+    token = os.environ.pop("GNOMON_TOKEN", "")  # Popped, so that no process started from here inherits it.
+    os.environ.pop("GNOMON_REPO", None)
+    conceal_argument(_userinfo(repo))
     require_guard(listen, token)
-    bound = bind(listen)
-    address = "{}:{}".format(*bound.getsockname()[:2])
-    place = Home(home.expanduser().resolve())
-    about: dict[str, Any] = {"pid": os.getpid(), "listen": address, "serve": serve, "branch": branch}
-    lock = HomeLock(place)
-    lock.acquire(about)
-    settings = Settings(
-        repository=repo if "://" in repo or _is_scp_like(repo) else str(Path(repo).expanduser().resolve()),
-        branch=branch,
-        home=place,
-        serve=serve,
-        interval=_interval(interval),
-        timeout=timedelta(seconds=60),
-        workers=workers,
-        slots=slots or default_slots(),
-    )
-    assembly = assemble(settings)
-    try:
+    every, place = _interval(interval), Home(home.expanduser().resolve())
+    _require_repository(repo, place)
+    with ExitStack() as stack:
+        bound = stack.enter_context(bind(listen))
+        address = address_of(bound)
+        about: dict[str, Any] = {"pid": os.getpid(), "listen": address, "serve": serve, "branch": branch}
+        lock = HomeLock(place)
+        lock.acquire(about)
+        stack.callback(lock.release)
+        settings = Settings(
+            repository=repo,
+            branch=branch,
+            home=place,
+            serve=serve,
+            interval=every,
+            timeout=timedelta(seconds=60),
+            workers=workers,
+            slots=slots or default_slots(),
+        )
+        assembly = assemble(settings)
+        stack.callback(assembly.close)
+        stack.enter_context(_stopping_on_signals(assembly.operator.stop))
         gateway = assembly.gateway.ensure()
         about |= {"serve": gateway.address, "repo": assembly.repository.url}
         api = ApiServer(ControlPlane(assembly, {"serve": gateway.address, "home": str(place.path)}, token), bound)
-        _on_signals(assembly.operator.stop)
         api.start()
+        stack.callback(api.stop)
         lock.tell({**about, "ready": True})
-        typer.echo(f"operator: http://{address}  gateway: http://{gateway.address}  home: {place.path}", err=True)
+        say(f"operator: http://{address}  gateway: http://{gateway.address}  home: {place.path}", err=True)
+        if gateway.address != serve and not serve.endswith(":0"):
+            say(f"the gateway was up already, and goes on at {gateway.address} instead of {serve}", err=True)
         assembly.operator.run()
-        api.stop()
-    finally:
-        assembly.close()
-        lock.release()
+        say(f"the operator stops; the gateway goes on serving (`gnomon down --home {place.path}` stops it)", err=True)
+
+
+def _userinfo(repo: str) -> str:
+    """Return what of a URL is nobody's business: the user and the password, or the token, before the ``@``."""
+    scheme, divider, rest = repo.partition("://")
+    user = rest.partition("/")[0].rpartition("@")[0]
+    return user if divider and scheme.lower() in {"http", "https"} else ""
+
+
+def _require_repository(repo: str, home: Home) -> None:
+    """Refuse a path where nothing is. A remote that was followed before may be gone for a while."""
+    address = parse_address(repo)
+    if address.url.startswith("/") and not Path(address.url).exists() and not home.mirror.exists():
+        raise UsageError(f"there is no repository at {address.url}", "give the URL or the path of a Git repository")
 
 
 def _interval(text: str | None) -> timedelta | None:
@@ -76,37 +97,20 @@ def _interval(text: str | None) -> timedelta | None:
         raise UsageError(f"--interval {text}: {error}", "for example --interval 30s") from None
 
 
-def _is_scp_like(repo: str) -> bool:
-    """Return whether ``repo`` is written as ``user@host:path``."""
-    head, colon, _ = repo.partition(":")
-    return bool(colon) and "@" in head and "/" not in head
+@contextmanager
+def _stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Stop in an orderly way on SIGTERM or Ctrl-C; who asks a second time is not made to wait."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
-
-def _on_signals(stop: Callable[[], None]) -> None:
     def handle(_number: int, _frame: FrameType | None) -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
         stop()
 
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, event, fields."""
-
-    _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = {key: value for key, value in vars(record).items() if key not in self._STANDARD}
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = {"at": at, "level": record.levelname.lower(), "event": record.getMessage(), **fields}
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
-
-
-def _configure_logging() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
-    logging.basicConfig(level=os.environ.get("GNOMON_LOG", "INFO").upper(), handlers=[handler])
-    for chatty in ("alembic", "sqlalchemy", "uvicorn", "httpx"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

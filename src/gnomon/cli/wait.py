@@ -1,21 +1,25 @@
 """``gnomon wait``: come back when a condition holds."""
 
+import re
 import time
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
-from gnomon.cli.client import ControlClient, split_reference
+from gnomon.cli.client import ControlClient, parse_reference, resource_path
+from gnomon.cli.output import say
 from gnomon.errors import DeadlineError, NotFoundError, OperatorUnreachableError, UsageError
-from gnomon.resources.kinds import canonical_kind
 from gnomon.resources.quantities import parse_duration
+from gnomon.resources.status import ConditionType
+from gnomon.resources.wording import did_you_mean
 
 _LOOK_EVERY_S = 0.1
+_COMMIT = re.compile("[0-9a-f]{7,64}")
 
 
 def wait(
-    reference: Annotated[str, typer.Argument(help="KIND/NAME, such as service/arrival-delay.")],
+    reference: Annotated[str, typer.Argument(metavar="KIND/NAME", help="Such as service/arrival-delay.")],
     condition: Annotated[
         str, typer.Option("--for", help="condition=TYPE[=STATUS], or version=N, or revision=COMMIT.")
     ] = "condition=Ready",
@@ -23,8 +27,7 @@ def wait(
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Its namespace.")] = "default",
 ) -> None:
     """Wait until a resource is as asked; exit 3 when the time is over."""
-    kind, name = split_reference(reference)
-    path = f"/resources/{canonical_kind(kind)}/{namespace}/{name}"
+    path = resource_path(parse_reference(reference).key(namespace))
     subject, wanted = _wish(condition)
     try:
         seconds = parse_duration(timeout).total_seconds()
@@ -42,10 +45,12 @@ def wait(
                 return
             standing = _standing(item)
         if standing != told:
-            typer.echo(f"waiting for {reference}: {standing}", err=True)
+            say(f"waiting for {reference}: {standing}", err=True)
             told = standing
         if time.monotonic() > deadline:
-            raise DeadlineError(f"{reference}: {condition} did not come within {timeout}; {standing}", "see `gnomon describe`")
+            raise DeadlineError(
+                f"{reference}: {condition} did not come within {timeout}; {standing}", f"see `gnomon describe {reference}`"
+            )
         time.sleep(_LOOK_EVERY_S)
 
 
@@ -55,20 +60,42 @@ def _wish(text: str) -> tuple[str, str]:
         raise UsageError(
             f"--for {text} is not something to wait for", "write --for condition=Ready, version=2 or revision=COMMIT"
         )
-    return subject, wanted
+    if subject == "version" and not wanted.removeprefix("v").isdecimal():
+        raise UsageError(f"--for {text}: {wanted} is no version", "write a number, such as --for version=2")
+    if subject == "revision" and not _COMMIT.fullmatch(wanted):
+        raise UsageError(f"--for {text}: {wanted} is no commit", "write at least 7 digits of its id, in lower case")
+    if subject == "condition":
+        return subject, _condition_wish(text, wanted)
+    return subject, wanted.removeprefix("v") if subject == "version" else wanted
+
+
+def _condition_wish(text: str, wanted: str) -> str:
+    """Return ``TYPE=STATUS`` in the case in which both are written."""
+    condition_type, _, status = wanted.partition("=")
+    types, statuses = (
+        {known.lower(): known for known in get_args(ConditionType)},
+        {"true": "True", "false": "False", "unknown": "Unknown"},
+    )
+    if condition_type.lower() not in types:
+        raise UsageError(
+            f"--for {text}: there is no condition {condition_type}",
+            did_you_mean(condition_type, types.values(), what="conditions"),
+        )
+    if (status or "True").lower() not in statuses:
+        raise UsageError(f"--for {text}: {status} is no status", f"the statuses are {', '.join(statuses.values())}")
+    return f"{types[condition_type.lower()]}={statuses[(status or 'True').lower()]}"
 
 
 def _holds(item: Mapping[str, Any], subject: str, wanted: str) -> bool:
     status = item["status"]
     ready = {condition["type"]: condition["status"] for condition in status["conditions"]}
     if subject == "version":
-        return ready.get("Ready") == "True" and str(status.get("version")) == wanted.removeprefix("v")
+        return ready.get("Ready") == "True" and str(status.get("version")) == wanted
     if subject == "revision":
         return ready.get("Ready") == "True" and str(status["observedRevision"]).startswith(wanted)
     condition_type, _, expected = wanted.partition("=")
-    known = {name.lower(): value for name, value in ready.items()}
     is_observed: bool = status["observedGeneration"] == item["provenance"]["generation"]
-    return is_observed and known.get(condition_type.lower(), "False").lower() == (expected or "True").lower()
+    return is_observed and ready.get(condition_type, "False") == expected
 
 
 def _standing(item: Mapping[str, Any]) -> str:

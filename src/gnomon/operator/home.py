@@ -10,6 +10,8 @@ from typing import Any
 from gnomon.errors import ConflictError
 
 DEFAULT_HOME = Path("~/.gnomon")
+LOCK_FILE = "operator.lock"
+"""Held by the operator of a home; whatever has it is a home."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,24 @@ class Home:
         return self.path / "operator.json"
 
     def create(self) -> None:
-        """Make the folders that are missing, readable by their owner only."""
-        for folder in (self.path, self.workspaces, self.gateway):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.path.chmod(0o700)
+        """Make the folders that are missing, readable by their owner only.
+
+        Raises:
+            ConflictError: It cannot be written, or is a folder of something else.
+        """
+        try:
+            if self.path.is_dir() and not (self.path / LOCK_FILE).exists() and any(self.path.iterdir()):
+                raise ConflictError(
+                    f"{self.path} holds files that are no operator's", "give a new or an empty folder as --home"
+                )
+            for folder in (self.path, self.workspaces, self.gateway):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+            os.close(os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise ConflictError(
+                f"{self.path} cannot be an operator's home: {error.strerror}", "give a folder that you may write as --home"
+            ) from error
 
     def describe(self) -> dict[str, Any]:
         """Return what the last operator of this home wrote about itself, or an empty mapping."""
@@ -82,7 +98,7 @@ class HomeLock:
             ConflictError: Another operator runs on this home.
         """
         self._home.create()
-        self._descriptor = os.open(self._home.path / "operator.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(self._home.path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -110,7 +126,7 @@ class HomeLock:
 def is_operated(home: Home) -> bool:
     """Return whether an operator runs on this home now."""
     try:
-        descriptor = os.open(home.path / "operator.lock", os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(home.path / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
