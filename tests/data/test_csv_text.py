@@ -49,6 +49,7 @@ def test_well_formed_files_are_read_as_they_are_meant(tmp_path: Path, content: s
         ('a,b\n"x\ny",2\n3\n', "t.csv, line 4: the row has 1 fields, the header 2"),
         ("a,b,a\n1,2,3\n", "the header names 'a' more than once"),
         ("a,,c\n1,2,3\n", "the header names no column in field 2"),
+        (",a\n0,1\n", "the header names no column in field 1"),
         ("a;b\n1;2\n", "separates its columns by semicolons"),
         ("a\tb\n1\t2\n", "separates its columns by tabs"),
         ("name,city\nJosé,León\n".encode("latin-1"), "t.csv, line 2: byte 0xe9 is not UTF-8"),
@@ -62,6 +63,12 @@ def test_malformed_files_are_refused_with_the_place(tmp_path: Path, content: str
         rows(tmp_path, content)
     assert told in caught.value.cause
     assert caught.value.mend
+
+
+def test_the_index_that_pandas_writes_is_known_for_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        rows(tmp_path, ",a\n0,1\n")
+    assert "to_csv(..., index=False)" in caught.value.mend
 
 
 @pytest.mark.parametrize("late", [b"only one\n", b"1,\xff\n", b"1,2,3\n"])

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -292,6 +293,22 @@ def test_what_should_be_looked_at_is_warned_of(tmp_path: Path) -> None:
     ]
     pl.DataFrame({"a": [1], "deep": [[1]]}).write_parquet(tmp_path / "3.parquet")
     assert taken(spec_of(tmp_path / "3.parquet")).warnings == ("column deep is left out: it holds List(Int64)",)
+
+
+def test_an_index_that_pandas_kept_without_a_name_is_no_column_unless_declared(tmp_path: Path) -> None:
+    file = tmp_path / "1.parquet"
+    pd.DataFrame({"a": [1, 2, 3]}, index=[5, 1, 2]).to_parquet(file)
+    found = taken(spec_of(file))
+    assert [column.name for column in found.snapshot.columns] == ["a"]
+    assert found.warnings == ("column __index_level_0__ is left out: it holds the index of a pandas frame",)
+    declared = (Column(name="__index_level_0__", type="int64"),)
+    assert [column.name for column in taken(spec_of(file, declared)).snapshot.columns] == ["__index_level_0__"]
+
+
+def test_a_parquet_column_without_a_name_is_refused(tmp_path: Path) -> None:
+    pl.DataFrame({"a": [1], " ": [2]}).write_parquet(tmp_path / "1.parquet")
+    with pytest.raises(DataError, match=r"1\.parquet has a column without a name"):
+        taken(spec_of(tmp_path / "1.parquet"))
 
 
 def test_whether_values_may_be_missing_is_as_declared_else_as_found(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def header(path: Path, name: str) -> tuple[str, ...]:
     names = [column.strip() for column in _raw_header(path, name)]
     unnamed = [str(place) for place, column in enumerate(names, 1) if not column]
     if unnamed:
-        raise DataError(f"{name}: the header names no column in field {', '.join(unnamed)}", "give every column a name")
+        index = "; pandas writes its index so: use to_csv(..., index=False)" if unnamed == ["1"] else ""
+        raise DataError(f"{name}: the header names no column in field {', '.join(unnamed)}", f"give every column a name{index}")
     doubled = sorted({column for column in names if names.count(column) > 1})
     if doubled:
         raise DataError(

@@ -3,6 +3,7 @@
 A profile is read off the whole file once and kept; as long as the file stays, it is not read again.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,6 +22,8 @@ from gnomon.resources.identity import Digest
 
 _MEND_MISFITS = "correct the values, or declare a type that holds them"
 _SHOWN_CHARACTERS = 60
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""Where pandas keeps an index without a name."""
 
 
 class FoundColumn(msgspec.Struct, frozen=True, rename="camel"):
@@ -42,7 +45,7 @@ class FileProfile(msgspec.Struct, frozen=True, rename="camel"):
     columns: tuple[FoundColumn, ...]
     undeclared: tuple[str, ...] = ()
     unusable: Mapping[str, str] = {}
-    """Columns that nothing of ours can hold, with what they hold."""
+    """Columns that nothing of ours can hold, or that are no data, with what they hold."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,18 @@ def _parquet_profile(content: Content, declared: Sequence[Column]) -> FileProfil
 
 def _profile_of_table(content: Content, lazy: pl.LazyFrame, declared: Sequence[Column]) -> FileProfile:
     dtypes = dict(lazy.collect_schema())
-    unusable = {name: str(dtype) for name, dtype in dtypes.items() if natural_type(dtype) is None}
     _require(content.name, declared, tuple(dtypes))
     types: dict[str, ColumnType] = {column.name: column.type for column in declared}
+    unusable: dict[str, str] = {}
     for name, dtype in {} if declared else dtypes.items():
         wanted = natural_type(dtype)
-        if wanted is not None:
+        if not name.strip():
+            raise DataError(f"{content.name} has a column without a name", "give every column a name, or declare a schema")
+        if wanted is None:
+            unusable[name] = str(dtype)
+        elif _PANDAS_INDEX.fullmatch(name):
+            unusable[name] = "the index of a pandas frame"
+        else:
             types[name] = wanted
     _refuse_foreign(content.name, dtypes, types)
     counts = lazy.select(
@@ -144,7 +153,7 @@ def _profile_of_table(content: Content, lazy: pl.LazyFrame, declared: Sequence[C
             for name, wanted in types.items()
         ),
         undeclared=tuple(name for name in dtypes if declared and name not in types),
-        unusable={} if declared else unusable,
+        unusable=unusable,
     )
 
 

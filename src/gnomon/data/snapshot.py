@@ -30,7 +30,7 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _CHUNK_BYTES = 2**20
 _LARGEST_UNPACKED_BYTES = 2**38
 """A compressed file that unpacks to more than 256 GiB is a bomb, not a table."""
-_PROFILE_VERSION = 1
+_PROFILE_VERSION = 2
 """Counts up when `gnomon.data.profile` learns to see something else in the same bytes."""
 _MOST_PROBLEMS = 20
 

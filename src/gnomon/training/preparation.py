@@ -156,7 +156,8 @@ def _check_target(target: SnapshotColumn, task: Task) -> None:
     if task == "classification" and target.type not in _NAMEABLE:
         raise TrainingError(
             f"the target {target.name} is of type {target.type}, which names no classes",
-            "use a target of text, booleans or integers, or task: regression",
+            "use a target of text, booleans or integers - whole numbers can be declared as int64 in the dataset's schema - "
+            "or task: regression",
         )
 
 
