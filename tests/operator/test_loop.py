@@ -169,8 +169,7 @@ def test_what_takes_long_is_looked_at_ever_more_seldom(rig: Rig) -> None:
     operator, start = rig.assembly.operator, rig.clock.now
     switching = {SERVICE: Waiting(timedelta(milliseconds=50), "Switching", "loading")}
     pauses = [
-        operator._look_again(switching, start + timedelta(seconds=seconds)).total_seconds()
-        for seconds in (0, 0.1, 1, 5, 3600)
+        operator._look_again(switching, start + timedelta(seconds=seconds)).total_seconds() for seconds in (0, 0.1, 1, 5, 3600)
     ]
     assert pauses == [0.05, 0.05, 0.1, 0.5, 2.0]
     assert operator._look_again({SERVICE: Done("Serving", "")}, start) == timedelta.max

@@ -14,6 +14,7 @@ from gnomon.operator.actions import (
     TargetVersion,
     WriteRelease,
 )
+from gnomon.operator.controllers.model import INTERRUPTED
 from gnomon.operator.outcomes import Done, Stalled, Waiting
 from gnomon.operator.plan import plan
 from gnomon.operator.revert import lock_state
@@ -31,6 +32,7 @@ from tests.operator.states import (
     desired_of,
     digest,
     fingerprint,
+    recorded,
     release_yaml,
     route,
     run_of,
@@ -326,3 +328,135 @@ def test_a_suspended_service_keeps_its_route_whatever_git_pins() -> None:
     observed = kept(replace(settled(desired), routes=(route(1),)), "1", "2")
     observed = with_runs(observed, run_of(desired, observed, "passed", 2, "2"))
     assert plan(desired, observed, NOW).actions == ()
+
+
+def test_a_resource_that_is_renamed_is_judged_the_same_before_and_after_the_new_one_is_known() -> None:
+    before = desired_of({"dataset.yaml": MANIFESTS["dataset.yaml"]})
+    after = desired_of({"dataset.yaml": MANIFESTS["dataset.yaml"].replace("flights", "trips")})
+    first = plan(after, replace(settled(before), routes=()), NOW)
+    both = {**settled(before).resources, **recorded(after)}
+    second = plan(after, replace(settled(before), resources=both, routes=()), NOW)
+    assert Prune(DATASET) in first.actions
+    assert Prune(DATASET) in second.actions
+    assert first.prune_refused == second.prune_refused == ""
+
+
+def test_a_renamed_file_with_a_syntax_error_is_no_deletion() -> None:
+    before = desired_of(MANIFESTS)
+    manifests = {"dataset.yaml": MANIFESTS["dataset.yaml"], "model.yaml": MODEL_YAML, "new.yaml": SERVICE_YAML + "\t- broken\n"}
+    after = desired_of(manifests, before.compiled.declared)
+    assert SERVICE not in after.compiled.declared
+    planned = plan(after, replace(settled(before), routes=(route(1),)), NOW)
+    assert not [action for action in planned.actions if isinstance(action, Prune | SetRoutes)]
+    assert "new.yaml" in planned.prune_refused
+    assert isinstance(planned.outcomes[SERVICE], Stalled)
+    # Nor where the records that knew the service are lost.
+    lost = replace(settled(before), resources={}, routes=(route(1),))
+    assert SetRoutes not in [type(action) for action in plan(after, lost, NOW).actions]
+
+
+def test_resources_whose_pruning_is_refused_say_so() -> None:
+    before = desired_of(MANIFESTS)
+    planned = plan(desired_of({}), replace(settled(before), routes=(route(1),)), NOW)
+    assert all(isinstance(o, Stalled) and o.reason == "PruneRefused" for o in planned.outcomes.values())
+    assert planned.outcomes.keys() == before.compiled.declared.keys()
+
+
+def test_a_held_resource_keeps_its_details() -> None:
+    good = released((1, "1", 1))
+    broken = desired_of(
+        {**MANIFESTS, "service.yaml": SERVICE_YAML + "  modle: x\n", RELEASE: release_yaml(1, "1")}, good.compiled.declared
+    )
+    observed = kept(replace(settled(good), routes=(route(1),)), "1")
+    outcome = plan(broken, observed, NOW).outcomes[SERVICE]
+    assert outcome.details["version"] == 1
+
+
+def switching(gateway: GatewayView) -> tuple[Desired, Observed]:
+    desired = released((1, "1", 1))
+    observed = kept(replace(settled(desired), routes=(route(1),), gateway=gateway), "1")
+    return desired, with_runs(observed, run_of(desired, observed, "passed", 1))
+
+
+@pytest.mark.parametrize(
+    ("gateway", "reason"),
+    [
+        (GatewayView(is_up=True, written_at=NOW), "Switching"),
+        (GatewayView(is_up=True, written_at=NOW - timedelta(minutes=2)), "GatewayUnresponsive"),
+        (GatewayView(is_up=True, problem="gateway.json is not the gateway's"), "GatewayUnreadable"),
+        (GatewayView(problem="127.0.0.1:8081 is taken"), "GatewayStarting"),
+        # An error of the routes before these says nothing about these.
+        (GatewayView(is_up=True, errors={"delay": "golden rows differ"}, written_at=NOW), "Switching"),
+        (GatewayView(is_up=True, applied=True, errors={"delay": "golden rows differ"}), "LoadFailed"),
+    ],
+)
+def test_a_service_says_why_it_does_not_serve_yet(gateway: GatewayView, reason: str) -> None:
+    outcome = plan(*switching(gateway), NOW).outcomes[SERVICE]
+    assert isinstance(outcome, Waiting | Stalled)
+    assert outcome.reason == reason
+    assert gateway.problem in outcome.message
+
+
+def test_a_missing_artifact_says_what_serves_meanwhile_and_what_becomes_of_the_model() -> None:
+    desired = released((1, "1", 1), (2, "2", 2), (1, "1", 1))
+    observed = kept(replace(settled(desired), routes=(route(None),)), "2")
+    observed = with_runs(observed, run_of(desired, observed, "passed", 2, "2"))
+    message = plan(desired, observed, NOW).outcomes[SERVICE].message
+    assert "no artifact is kept under sha256:1111" in message
+    assert "nothing serves meanwhile" in message
+    assert "v2 of delay was withdrawn in Git" in message
+    serving = replace(observed, gateway=GatewayView(is_up=True, applied=True, active={"delay": digest("2")}))
+    assert "the last good version (sha256:2222" in plan(desired, serving, NOW).outcomes[SERVICE].message
+
+
+def test_a_failed_run_is_tried_again_with_other_limits_and_only_then() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),))
+    run = run_of(desired, observed, "failed")
+    more = desired_of({**MANIFESTS, "model.yaml": MODEL_YAML + "  resources: {timeout: 2h}\n"})
+    again = plan(more, with_runs(replace(observed, resources=recorded(more)), run), NOW)
+    assert [type(action) for action in again.actions] == [StartRun]
+    refused = run_of(desired, observed, "refused")
+    assert plan(more, with_runs(replace(observed, resources=recorded(more)), refused), NOW).actions == ()
+
+
+def test_an_interrupted_run_is_tried_again_ever_more_seldom() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),))
+    run = replace(run_of(desired, observed, "failed"), reason=INTERRUPTED, message="the disk is full", ended_at=NOW)
+    for tries, minutes in ((1, 1), (2, 2), (3, 4), (20, 60)):
+        tried = with_runs(observed, *[replace(run, id=f"run-{n}") for n in range(tries)])
+        outcome = plan(desired, tried, NOW).outcomes[MODEL]
+        assert isinstance(outcome, Waiting)
+        assert outcome.after == timedelta(minutes=minutes)
+        due = plan(desired, tried, NOW + timedelta(minutes=minutes))
+        assert [type(action) for action in due.actions] == [StartRun]
+
+
+def test_a_reading_that_was_interrupted_is_tried_again_when_its_time_has_come() -> None:
+    desired = desired_of(MANIFESTS)
+    observed = replace(settled(desired), routes=(route(None),))
+    at = NOW + timedelta(minutes=1)
+    intake = replace(observed.intakes[DATASET], error="the disk is full", retry_at=at.isoformat())
+    observed = replace(observed, intakes={DATASET: intake})
+    assert TakeSnapshot not in actions_of(desired, observed)
+    assert isinstance(plan(desired, observed, NOW).outcomes[DATASET], Waiting)
+    assert TakeSnapshot in [type(action) for action in plan(desired, observed, at).actions]
+
+
+def test_a_suspended_dataset_lets_models_train_on_its_last_snapshot_and_reads_nothing() -> None:
+    suspended = desired_of({**MANIFESTS, "dataset.yaml": MANIFESTS["dataset.yaml"] + "  suspend: true\n"})
+    before = settled(desired_of(MANIFESTS))
+    observed = replace(before, resources=recorded(suspended), routes=(route(None),))
+    assert actions_of(suspended, observed) == [StartRun]
+    never_read = replace(observed, intakes={})
+    outcome = plan(suspended, never_read, NOW).outcomes[MODEL]
+    assert isinstance(outcome, Stalled)
+    assert "is suspended" in outcome.message
+
+
+def test_a_run_names_the_versions_that_git_knows() -> None:
+    desired = released((1, "1", 1), (2, "2", 2))
+    observed = replace(settled(desired), routes=(route(None),))
+    (start,) = [action for action in plan(desired, observed, NOW).actions if isinstance(action, StartRun)]
+    assert set(start.released) == {TargetVersion(1, digest("1")), TargetVersion(2, digest("2"))}
