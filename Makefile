@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Bytecode is kept: without it every start compiles scikit-learn and LightGBM anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test check format lint types imports bench golden lock clean
+.PHONY: help setup demo test check format bench golden lock clean
 
 help: ## List the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
