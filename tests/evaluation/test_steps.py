@@ -133,7 +133,7 @@ def test_the_first_missing_value_of_a_column_holds_no_candidate_back(store: OciL
     """The champion was made when ``x`` always had a value; its figures are those of what its graph answers."""
     inputs = (InputColumn("late", "boolean", "floats", 0, nullable=False), *CLASSIFICATION.inputs[1:])
     config = ArtifactConfig("c", replace(CLASSIFICATION, inputs=inputs), Provenance("", "", "", {}, {}, {}))
-    columns = {"late": [True], "at": [None], "city": ["Bern"]}
+    columns: dict[str, list[Any]] = {"late": [True], "at": [None], "city": ["Bern"]}
     golden = GoldenRows(columns=columns, prediction=["yes"], probabilities=[[0.1, 0.9]])
     strict = keep(store, classification_model(), config, golden)
     report = judged(layout, classification_table(), make_classifier(store), strict)
