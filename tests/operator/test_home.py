@@ -43,3 +43,25 @@ def test_a_home_that_never_had_an_operator_has_nothing_to_tell(tmp_path: Path) -
     home = Home(tmp_path / "nothing")
     assert home.describe() == {}
     assert not is_operated(home)
+
+
+def test_a_folder_of_other_things_is_not_taken_for_a_home(tmp_path: Path) -> None:
+    (tmp_path / "diary.txt").write_text("mine")
+    mode = tmp_path.stat().st_mode
+    with pytest.raises(ConflictError, match="holds files that are no operator's"):
+        HomeLock(Home(tmp_path)).acquire({})
+    assert tmp_path.stat().st_mode == mode
+
+
+def test_a_home_that_lost_its_lock_file_is_a_home(tmp_path: Path) -> None:
+    (tmp_path / "records.db").write_text("")
+    lock = HomeLock(Home(tmp_path))
+    lock.acquire({"pid": 1})
+    assert is_operated(Home(tmp_path))
+    lock.release()
+
+
+def test_a_home_below_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConflictError, match="cannot be an operator's home"):
+        HomeLock(Home(tmp_path / "file" / "home")).acquire({})

@@ -173,7 +173,9 @@ async def _fault(request: Request, error: Exception) -> Response:
     """Answer what nobody foresaw; what it was stands in the log."""
     _LOG.error("request_failed", exc_info=error, extra={"path": request.url.path})
     cause = f"the operator failed to answer {request.url.path}: {type(error).__name__}"
-    return _problem_answer("Internal Server Error", 500, cause, "its log has the details; this is a fault of gnomon")
+    # This answer is given above all middleware, so it is signed here.
+    signature = {VERSION_HEADER: __version__}
+    return _problem_answer("Internal Server Error", 500, cause, "its log has the details; this is a fault of gnomon", signature)
 
 
 def _problem_answer(title: str, status: int, cause: str, mend: str, headers: Mapping[str, str] | None = None) -> Response:

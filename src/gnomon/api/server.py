@@ -20,13 +20,11 @@ def bind(listen: str) -> socket.socket:
         UsageError: ``listen`` is not an address.
         ConflictError: The port is taken.
     """
-    host, _, port = listen.rpartition(":")
-    if not host or not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= _HIGHEST_PORT):
-        raise UsageError(f"{listen!r} is not an address", "write it as HOST:PORT, such as 127.0.0.1:8080")
+    host, port = _parts(listen)
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host.strip("[]"), int(port)))
+        bound.bind((host, port))
         # From here on connections wait instead of being refused, so "it is up" is true before the server's thread runs.
         bound.listen(_BACKLOG)
     except OSError as error:
@@ -39,9 +37,9 @@ def require_guard(listen: str, token: str) -> None:
     """Refuse to be reached from other machines without a token.
 
     Raises:
-        UsageError: ``listen`` is not a loopback address and there is no token.
+        UsageError: ``listen`` is not a loopback address and there is no token, or is no address at all.
     """
-    host = listen.rpartition(":")[0].strip("[]")
+    host, _ = _parts(listen)
     try:
         is_local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -51,6 +49,13 @@ def require_guard(listen: str, token: str) -> None:
             f"{listen} can be reached from other machines, and nothing guards the control plane",
             "set GNOMON_TOKEN to a secret that callers must know, or listen on 127.0.0.1",
         )
+
+
+def _parts(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not host or not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= _HIGHEST_PORT):
+        raise UsageError(f"{listen!r} is not an address", "write it as HOST:PORT, such as 127.0.0.1:8080")
+    return host.strip("[]"), int(port)
 
 
 def address_of(bound: socket.socket) -> str:

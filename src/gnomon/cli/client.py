@@ -1,6 +1,7 @@
 """The command line's way to a running operator: the control plane's HTTP API."""
 
 import os
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ class ControlClient:
     def __init__(self, url: str | None = None) -> None:
         self.url = (url or os.environ.get("GNOMON_URL") or DEFAULT_URL).rstrip("/")
         self._http = http_client(self.url, "GNOMON_URL", _WRITE_URL, _authorization())
+        weakref.finalize(self, self._http.close)  # A command's client goes with the command.
 
     def get(self, path: str, **query: str | int | None) -> Any:
         """Return the JSON document at a path below ``/api/v1``."""

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from gnomon.errors import ConflictError, DeadlineError, UsageError
-from gnomon.operator.home import DEFAULT_HOME, LOCK_FILE, Home, is_operated
+from gnomon.operator.home import DEFAULT_HOME, Home, is_operated
 from gnomon.serving.process import find_gateway, stop_gateway
 
 _STOP_DEADLINE = timedelta(seconds=30)
@@ -22,7 +22,7 @@ def down(
 ) -> None:
     """Stop the operator of a home and then its gateway, which first answers what it has accepted."""
     place = Home(home.expanduser().resolve())
-    if not (place.path / LOCK_FILE).exists():
+    if not place.is_home:
         raise UsageError(f"{place.path} is not the home of an operator", "give the folder that `gnomon up --home` was given")
     if is_operated(place):
         _terminate(place)

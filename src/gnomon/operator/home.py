@@ -11,7 +11,7 @@ from gnomon.errors import ConflictError
 
 DEFAULT_HOME = Path("~/.gnomon")
 LOCK_FILE = "operator.lock"
-"""Held by the operator of a home; whatever has it is a home."""
+"""Held by the operator of a home."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ class Home:
         """Who runs here now: process id and addresses, as JSON."""
         return self.path / "operator.json"
 
+    @property
+    def is_home(self) -> bool:
+        """Whether an operator lived here, as anything that it kept tells; a part of it may be lost."""
+        return any(kept.exists() for kept in (self.path / LOCK_FILE, self.records, self.artifacts, self.mirror, self.about))
+
     def create(self) -> None:
         """Make the folders that are missing, readable by their owner only.
 
@@ -62,18 +67,24 @@ class Home:
             ConflictError: It cannot be written, or is a folder of something else.
         """
         try:
-            if self.path.is_dir() and not (self.path / LOCK_FILE).exists() and any(self.path.iterdir()):
+            if self.path.is_dir() and not self.is_home and any(self.path.iterdir()):
                 raise ConflictError(
                     f"{self.path} holds files that are no operator's", "give a new or an empty folder as --home"
                 )
             for folder in (self.path, self.workspaces, self.gateway):
                 folder.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)
-            os.close(os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise ConflictError(
                 f"{self.path} cannot be an operator's home: {error.strerror}", "give a folder that you may write as --home"
             ) from error
+
+    def open_lock(self) -> int:
+        """Return a descriptor of the lock file, which is made where it is missing."""
+        try:
+            return os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConflictError(f"{self.path / LOCK_FILE} cannot be opened: {error.strerror}", "check its owner") from error
 
     def describe(self) -> dict[str, Any]:
         """Return what the last operator of this home wrote about itself, or an empty mapping."""
@@ -98,7 +109,7 @@ class HomeLock:
             ConflictError: Another operator runs on this home.
         """
         self._home.create()
-        self._descriptor = os.open(self._home.path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = self._home.open_lock()
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
