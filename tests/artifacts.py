@@ -15,7 +15,6 @@ from gnomon.inference.artifact import (
     MODEL_FILE,
     WEIGHT_MEDIA_TYPE,
     ArtifactConfig,
-    Provenance,
 )
 from gnomon.inference.golden import GoldenRows
 from gnomon.inference.signature import InputColumn, Output, Signature
@@ -112,7 +111,7 @@ def classification_model() -> bytes:
 def make_artifact(store: ArtifactStore, weight: float = 1.0, *, golden: GoldenRows | None = None, model: str = "m") -> Digest:
     """Keep a regression that answers ``weight * x``. Give ``golden`` rows of your own to make it refuse to load."""
     rows = golden or GoldenRows(columns={"x": [1.0, -2.0, 0.0], "count": [1, None, 3]}, prediction=[weight, weight * -2.0, 0.0])
-    return keep(store, regression_model(weight), ArtifactConfig(model, REGRESSION, _provenance({"weight": weight})), rows)
+    return keep(store, regression_model(weight), ArtifactConfig(model, REGRESSION), rows)
 
 
 def make_classifier(store: ArtifactStore, *, model: str = "c") -> Digest:
@@ -122,7 +121,7 @@ def make_classifier(store: ArtifactStore, *, model: str = "c") -> Digest:
         prediction=["yes", "no", "yes"],
         probabilities=[[0.1, 0.9], [0.8, 0.2], [0.1, 0.9]],
     )
-    return keep(store, classification_model(), ArtifactConfig(model, CLASSIFICATION, _provenance({})), rows)
+    return keep(store, classification_model(), ArtifactConfig(model, CLASSIFICATION), rows)
 
 
 def keep(store: ArtifactStore, model: bytes, config: ArtifactConfig, golden: GoldenRows, extra: Sequence[Layer] = ()) -> Digest:
@@ -140,10 +139,6 @@ def keep(store: ArtifactStore, model: bytes, config: ArtifactConfig, golden: Gol
 
 _CITIES = {"keys_strings": ["Zürich"], "values_int64s": [1], "default_int64": 0}
 _LABELS = {"keys_int64s": [0, 1], "values_strings": list(CLASSES), "default_string": ""}
-
-
-def _provenance(params: dict[str, object]) -> Provenance:
-    return Provenance(snapshot="", candidate="made", algorithm="made", params=params, step_keys={}, libraries={})
 
 
 def _constant(name: str, values: np.ndarray) -> TensorProto:

@@ -18,7 +18,6 @@ from gnomon.inference.artifact import (
     MODEL_FILE,
     WEIGHT_MEDIA_TYPE,
     ArtifactConfig,
-    Provenance,
 )
 from gnomon.inference.golden import GoldenRows
 from gnomon.inference.signature import InputColumn, Output, Signature
@@ -57,14 +56,13 @@ def route_model(model: SharedModel, home: Path, layout: Path) -> None:
         inputs=tuple(InputColumn(name, "float", "floats", index) for index, name in enumerate(model.names)),
         outputs=(Output("prediction", "FP32"),),
     )
-    provenance = Provenance(snapshot="", candidate="bench", algorithm="bench", params={}, step_keys={}, libraries={})
     columns: dict[str, list[float | int | bool | str | None]] = {
         name: [row[index] for row in model.rows] for index, name in enumerate(model.names)
     }
     golden = GoldenRows(columns, list(model.answers), rtol=1e-3)
     digest = OciLayout(layout).push(
         ARTIFACT_TYPE,
-        Layer(CONFIG_MEDIA_TYPE, "config.json", msgspec.json.encode(ArtifactConfig("m", signature, provenance))),
+        Layer(CONFIG_MEDIA_TYPE, "config.json", msgspec.json.encode(ArtifactConfig("m", signature))),
         [
             Layer(WEIGHT_MEDIA_TYPE, MODEL_FILE, _renamed(model.onnx)),
             Layer(DOC_MEDIA_TYPE, GOLDEN_FILE, msgspec.json.encode(golden)),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sklearn import metrics as sk
 
 from gnomon.errors import DataError, GoldenRowsError, InputError, NotFoundError
-from gnomon.inference.artifact import ArtifactConfig, Provenance
+from gnomon.inference.artifact import ArtifactConfig
 from gnomon.inference.golden import GoldenRows
 from gnomon.inference.signature import InputColumn, Output, Signature
 from gnomon.resources.identity import Digest
@@ -49,7 +49,7 @@ def other_artifact(store: OciLayout, target: str, first: str) -> Digest:
         inputs=(InputColumn(first, "float", "floats", 0), InputColumn("count", "integer", "floats", 1)),
         outputs=(Output("prediction", "FP32"),),
     )
-    config = ArtifactConfig("m", signature, Provenance("", "", "", {}, {}, {}))
+    config = ArtifactConfig("m", signature)
     return keep(store, regression_model(1.0), config, GoldenRows(columns={first: [1.0], "count": [1]}, prediction=[1.0]))
 
 
@@ -132,7 +132,7 @@ def test_the_champion_itself_is_no_improvement(store: OciLayout, layout: Path) -
 def test_the_first_missing_value_of_a_column_holds_no_candidate_back(store: OciLayout, layout: Path) -> None:
     """The champion was made when ``x`` always had a value; its figures are those of what its graph answers."""
     inputs = (InputColumn("late", "boolean", "floats", 0, nullable=False), *CLASSIFICATION.inputs[1:])
-    config = ArtifactConfig("c", replace(CLASSIFICATION, inputs=inputs), Provenance("", "", "", {}, {}, {}))
+    config = ArtifactConfig("c", replace(CLASSIFICATION, inputs=inputs))
     columns: dict[str, list[Any]] = {"late": [True], "at": [None], "city": ["Bern"]}
     golden = GoldenRows(columns=columns, prediction=["yes"], probabilities=[[0.1, 0.9]])
     strict = keep(store, classification_model(), config, golden)

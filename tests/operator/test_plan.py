@@ -17,9 +17,10 @@ from gnomon.operator.actions import (
 from gnomon.operator.controllers.model import INTERRUPTED
 from gnomon.operator.outcomes import Done, Stalled, Waiting
 from gnomon.operator.plan import plan
-from gnomon.operator.revert import lock_state
+from gnomon.operator.revert import lock_state, merge_mark
 from gnomon.operator.state import Blocked, Desired, GatewayView, Observed, SourceFiles
 from gnomon.resources.identity import ResourceKey, Revision
+from gnomon.stores.records.interface import ReleaseMark
 from gnomon.stores.repositories.interface import FileVersion
 from tests.operator.states import (
     DATASET,
@@ -460,3 +461,27 @@ def test_a_run_names_the_versions_that_git_knows() -> None:
     observed = replace(settled(desired), routes=(route(None),))
     (start,) = [action for action in plan(desired, observed, NOW).actions if isinstance(action, StartRun)]
     assert set(start.released) == {TargetVersion(1, digest("1")), TargetVersion(2, digest("2"))}
+
+
+def test_a_release_that_a_new_history_does_not_know_goes_on_serving_until_a_person_has_looked() -> None:
+    lost = merge_mark(lock_state(()), ReleaseMark(SERVICE, 2, (digest("1"), digest("2"))))
+    desired = replace(desired_of(MANIFESTS), locks={SERVICE: lost})
+    observed = replace(settled(desired), routes=(route(2, "2"),))
+    observed = replace(observed, gateway=GatewayView(is_up=True, applied=True, active={"delay": digest("2")}))
+    observed = with_runs(observed, run_of(desired, observed, "passed", 2, "2"))
+    planned = plan(desired, observed, NOW)
+    assert planned.actions == ()
+    outcome = planned.outcomes[SERVICE]
+    assert isinstance(outcome, Stalled)
+    assert outcome.reason == "ReleaseLost"
+    assert "goes on serving" in outcome.message
+
+
+def test_the_first_release_taken_back_leaves_nothing_to_serve() -> None:
+    history = (FileVersion(Revision("2" * 40), None), FileVersion(Revision("1" * 40), release_yaml(1, "1").encode()))
+    desired = replace(desired_of(MANIFESTS), locks={SERVICE: lock_state(history)})
+    observed = kept(replace(settled(desired), routes=(route(1),)), "1")
+    observed = with_runs(observed, run_of(desired, observed, "passed", 1))
+    (routes,) = plan(desired, observed, NOW).actions
+    assert isinstance(routes, SetRoutes)
+    assert routes.routes == (route(None),)

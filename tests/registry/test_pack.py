@@ -2,8 +2,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gnomon.errors import ArtifactError
 from gnomon.inference.artifact import (
@@ -14,7 +12,6 @@ from gnomon.inference.artifact import (
     MODEL_FILE,
     WEIGHT_MEDIA_TYPE,
     ArtifactConfig,
-    Provenance,
 )
 from gnomon.inference.golden import GoldenRows
 from gnomon.inference.loading import load_artifact
@@ -23,19 +20,17 @@ from gnomon.stores.artifacts.memory import MemoryArtifactStore
 from tests.artifacts import CLASSIFICATION, REGRESSION, classification_model, regression_model
 
 GOLDEN = GoldenRows(columns={"x": [1.0, -2.0], "count": [1, None]}, prediction=[2.0, -4.0])
-SCALARS = st.one_of(st.booleans(), st.integers(-1000, 1000), st.floats(-1e6, 1e6), st.text(max_size=5))
 
 
-def config(params: dict[str, Any] | None = None, steps: dict[str, str] | None = None) -> ArtifactConfig:
-    provenance = Provenance("sha256:5", "best", "ridge", params or {}, steps or {}, {"onnx": "1"})
-    return ArtifactConfig("pricing/m", REGRESSION, provenance)
+def config(model: str = "pricing/m") -> ArtifactConfig:
+    return ArtifactConfig(model, REGRESSION)
 
 
 def test_what_is_packed_can_be_loaded_as_serving_does() -> None:
     store = MemoryArtifactStore()
-    digest = pack(store, config({"alpha": 1.0}), regression_model(2.0), GOLDEN)
+    digest = pack(store, config(), regression_model(2.0), GOLDEN)
     loaded = load_artifact(store, digest)
-    assert loaded.config == config({"alpha": 1.0})
+    assert loaded.config == config()
     assert loaded.golden == GOLDEN
 
 
@@ -51,16 +46,10 @@ def test_an_artifact_has_the_documented_files_and_media_types() -> None:
     assert store.blob(manifest.layers[0].digest) == regression_model(2.0)
 
 
-@given(st.dictionaries(st.text(min_size=1, max_size=5), SCALARS, max_size=5), st.randoms())
-@settings(max_examples=25, deadline=None)
-def test_equal_inputs_give_an_equal_digest_in_whatever_order_they_come(params: dict[str, Any], random: Any) -> None:
-    shuffled = list(params.items())
-    random.shuffle(shuffled)
+def test_equal_inputs_give_an_equal_digest_in_whatever_order_they_come() -> None:
     columns = dict(reversed(GOLDEN.columns.items()))
-    first = pack(MemoryArtifactStore(), config(params), regression_model(2.0), GOLDEN)
-    again = pack(
-        MemoryArtifactStore(), config(dict(shuffled)), regression_model(2.0), msgspec.structs.replace(GOLDEN, columns=columns)
-    )
+    first = pack(MemoryArtifactStore(), config(), regression_model(2.0), GOLDEN)
+    again = pack(MemoryArtifactStore(), config(), regression_model(2.0), msgspec.structs.replace(GOLDEN, columns=columns))
     assert first == again
 
 
@@ -69,7 +58,7 @@ def test_another_model_configuration_or_golden_row_gives_another_digest() -> Non
     digests = {
         pack(store, config(), regression_model(2.0), GOLDEN),
         pack(store, config(), regression_model(3.0), GOLDEN),
-        pack(store, config({"alpha": 2.0}), regression_model(2.0), GOLDEN),
+        pack(store, config("pricing/other"), regression_model(2.0), GOLDEN),
         pack(store, config(), regression_model(2.0), msgspec.structs.replace(GOLDEN, atol=1e-6)),
     }
     assert len(digests) == 4

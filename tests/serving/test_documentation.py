@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gnomon.inference.artifact import ArtifactConfig, Provenance
+from gnomon.inference.artifact import ArtifactConfig
 from gnomon.inference.golden import GoldenRows
 from gnomon.inference.signature import InputColumn, Output, Signature
 from gnomon.serving.process import GatewayHandle, start_gateway, stop_gateway
@@ -38,9 +38,8 @@ def _examples() -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayHandle]:
     root = tmp_path_factory.mktemp("docs")
-    provenance = Provenance(snapshot="", candidate="", algorithm="", params={}, step_keys={}, libraries={})
     golden = GoldenRows({"km": [1.0], "bags": [None]}, [2.5])
-    digest = keep(OciLayout(root / "oci"), regression_model(2.5), ArtifactConfig("fare", _SIGNATURE, provenance), golden)
+    digest = keep(OciLayout(root / "oci"), regression_model(2.5), ArtifactConfig("fare", _SIGNATURE), golden)
     write_routes(root / "home" / ROUTES_FILE, RouteTable(1, {"fare": Route("rides", Target("1", digest))}))
     yield start_gateway(root / "home", root / "oci", "127.0.0.1:0", 1)
     stop_gateway(root / "home", timedelta(seconds=20))

@@ -1,7 +1,5 @@
 """What an artifact consists of: media types, file names, and its configuration document."""
 
-from typing import Any
-
 import msgspec
 
 from gnomon.inference.signature import Signature
@@ -15,20 +13,12 @@ MODEL_FILE = "model.onnx"
 GOLDEN_FILE = "golden.json"
 
 
-class Provenance(msgspec.Struct, frozen=True, rename="camel"):
-    """Where an artifact comes from, as digests: content only, so that equal inputs give an equal artifact."""
-
-    snapshot: str
-    candidate: str
-    algorithm: str
-    params: dict[str, Any]
-    step_keys: dict[str, str]
-    libraries: dict[str, str]
-
-
 class ArtifactConfig(msgspec.Struct, frozen=True, rename="camel"):
-    """The configuration blob of an artifact."""
+    """The configuration blob of an artifact.
+
+    How it was made is told by the run that registered it, not here: an artifact is named by what it answers, so a model
+    that comes out the same twice is the same version, and one that a person took back cannot return under another name.
+    """
 
     model: str
     signature: Signature
-    provenance: Provenance

@@ -20,7 +20,7 @@ from gnomon.errors import GnomonError
 from gnomon.evaluation.dag import evaluate_step, render_step
 from gnomon.evaluation.gates import GateResult, gates_table, judge
 from gnomon.evaluation.report import build_report
-from gnomon.inference.artifact import ArtifactConfig, Provenance
+from gnomon.inference.artifact import ArtifactConfig
 from gnomon.inference.golden import GoldenRows
 from gnomon.inference.signature import Signature
 from gnomon.pipeline.dag import Dag, FromStore, Step
@@ -173,14 +173,6 @@ class _Run:
         return ArtifactConfig(
             model=f"{key.namespace}/{key.name}",
             signature=trained.signature,
-            provenance=Provenance(
-                snapshot=self._run.snapshot,
-                candidate=trained.plan.name,
-                algorithm=trained.plan.algorithm,
-                params=dict(trained.plan.params),
-                step_keys={"prepare": self._steps["prepare"].key, trained.step.name: trained.step.key},
-                libraries=dict(trained.report.get("libraries", {})),
-            ),
         )
 
     def _verdict(

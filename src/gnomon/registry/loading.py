@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.errors import NotFoundError, UsageError
-from gnomon.inference.artifact import Provenance
 from gnomon.inference.encoding import Encoder
 from gnomon.inference.loading import LoadedArtifact, load_artifact
 from gnomon.inference.signature import Signature
@@ -39,11 +38,6 @@ class LocalModel:
     def signature(self) -> Signature:
         """What the model reads, and what it answers."""
         return self.artifact.config.signature
-
-    @property
-    def provenance(self) -> Provenance:
-        """What the model was made of."""
-        return self.artifact.config.provenance
 
     def predict(self, data: Any) -> dict[str, NDArray[Any]]:
         """Return the answers by output name, one row for each row of ``data``.

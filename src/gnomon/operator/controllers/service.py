@@ -49,6 +49,8 @@ def service_route(service: Service, desired: Desired, observed: Observed) -> Ser
     if release is not None:
         pinned = TargetVersion(release.spec.version, Digest(release.spec.digest))
         active = pinned if _refusal(service, release, observed) is None else (before.active if before is not None else None)
+    elif _is_release_lost(service, desired):
+        active = before.active if before is not None else None
     return ServiceRoute(
         key=service.key,
         active=active,
@@ -56,6 +58,12 @@ def service_route(service: Service, desired: Desired, observed: Observed) -> Ser
         body_limit=service.spec.limits.body,
         timeout=service.spec.limits.timeout,
     )
+
+
+def _is_release_lost(service: Service, desired: Desired) -> bool:
+    """Whether history knows nothing of a release that this operator wrote or followed: nobody took it back, it is gone."""
+    lock = desired.locks.get(service.key)
+    return desired.release_of(service) is None and lock is not None and not lock.history and lock.top_sequence > 0
 
 
 def _warm(service: Service, active: TargetVersion | None, desired: Desired, observed: Observed) -> tuple[TargetVersion, ...]:
@@ -137,6 +145,10 @@ def _outcome(service: Service, desired: Desired, observed: Observed, promotion: 
         suffix = f"; {note}" if note else ""
         if refusal is not None:
             return Stalled("ArtifactUnverified", f"{refusal}; {_meanwhile(service, observed)}{suffix}", details)
+        if _is_release_lost(service, desired):
+            lost = "the branch's history no longer knows the release of this service: it was rewritten or replaced"
+            mend = "push the release file again, or a change that makes a new version"
+            return Stalled("ReleaseLost", f"{lost}; {_meanwhile(service, observed)}; {mend}{suffix}", details)
         if promotion.is_blocked:
             return Stalled("WriteBackBlocked", f"no release yet{suffix}", details)
         return Waiting(_LOOK_AGAIN, "NoRelease", f"no version of model/{service.spec.model} is released yet{suffix}", details)
