@@ -72,6 +72,7 @@ def run_json(run: RunRecord, progress: str | None) -> dict[str, Any]:
         "fingerprint": run.fingerprint,
         "startedAt": time_json(run.started_at),
         "endedAt": time_json(run.ended_at) if run.ended_at is not None else None,
+        "hasReport": run.report_page is not None,
         "summary": dict(run.summary),
     }
 

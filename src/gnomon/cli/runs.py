@@ -46,6 +46,8 @@ def runs(
             print_document(found, output)
             return
         say(f"{found['id']}  {found['model']}  {found['state']}: {found['progress'] or found['message']}")
+        if found["hasReport"]:
+            say(f"report: {client.url}/api/v1/runs/{escaped(run)}/report.html")
         print_rows([_step_row(step) for step in found["steps"]], _STEPS, output, documents=found["steps"])
         return
     key = parse_reference(model, "Model").key(namespace) if model is not None else None
