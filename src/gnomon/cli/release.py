@@ -48,7 +48,9 @@ def history(
 
 def rollback(
     service: Annotated[str, typer.Argument(help="The service.")],
-    to: Annotated[str | None, typer.Option("--to", help="Version to go back to (default: the one before).")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Version to go back to (default: the one before; without one, nothing serves).")
+    ] = None,
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Its namespace.")] = "default",
     repo: Annotated[str | None, typer.Option("--repo", help="Remote to push to (default: the operator's).")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until the traffic has moved.")] = True,
