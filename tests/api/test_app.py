@@ -167,9 +167,12 @@ def test_nobody_gets_in_without_the_token(assembly: Assembly, sent: str | None) 
 def test_a_preview_changes_nothing(client: httpx.Client, assembly: Assembly) -> None:
     source = assembly.operator.source
     before = (source.state, source.desired(), assembly.records.resources(), assembly.records.events())
-    planned = client.post(
-        "/api/v1/plan", content=json.dumps({"manifests": [], "tree": [], "bases": ["HEAD", "--help", "0" * 40]})
-    )
+    bases = ["HEAD", "--help", "0" * 40]
+    foreign = client.post("/api/v1/plan", content=json.dumps({"manifests": [], "tree": [], "bases": bases}))
+    assert foreign.status_code == 409
+    assert "shares no commit" in foreign.json()["cause"]
+    bases.append(source.state.revision or "")
+    planned = client.post("/api/v1/plan", content=json.dumps({"manifests": [], "tree": [], "bases": bases}))
     assert planned.status_code == 200
     assert planned.json()["problems"] == []
     assert (source.state, source.desired(), assembly.records.resources(), assembly.records.events()) == before

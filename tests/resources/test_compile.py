@@ -349,3 +349,15 @@ def test_nothing_that_was_good_vanishes_while_its_file_is_broken(declared: list[
     after = compiled(dict.fromkeys(tree, b"{gnomon.dev/" + noise + b"\xff"), before)
     assert after.declared == before.declared
     assert after.held == set(before.declared)
+
+
+def test_a_manifest_that_forgot_or_misspelt_its_api_version_is_not_passed_over() -> None:
+    forgotten = b"kind: Service\nmetadata: {name: a}\nspec: {model: b}\n"
+    misspelt = b"apiVersion: gnomen.dev/v1alpha1\n" + forgotten
+    foreign = b"apiVersion: v1\n" + forgotten
+    template = b"kind: Service\nspec:\n  {{ if .Values.on }}\n"
+    files = {"a.yaml": forgotten, "b.yaml": misspelt, "c.yaml": foreign, "d.yaml": template}
+    compiled = compile_tree([ManifestFile(path, path, content) for path, content in files.items()])
+    assert {problem.path for problem in compiled.problems} == {"a.yaml", "b.yaml"}
+    assert "apiVersion is missing" in str(compiled.problems[0])
+    assert not compiled.declared

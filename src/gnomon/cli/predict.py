@@ -16,7 +16,7 @@ import typer
 from gnomon.cli.client import ControlClient, escaped, http_client, parse_reference
 from gnomon.cli.output import Column, Format, Output, print_document, print_rows, say
 from gnomon.data.values import MISSING_TEXTS
-from gnomon.errors import GatewayError, GnomonError, InputError, NotFoundError, UsageError
+from gnomon.errors import GatewayError, GnomonError, InputError, NotFoundError, OperatorUnreachableError, UsageError
 from gnomon.resources.wording import did_you_mean
 
 _EVERYWHERE = {"0.0.0.0", "[::]"}  # noqa: S104 - compared with, not listened on
@@ -64,7 +64,12 @@ def _base(url: str | None) -> str:
     if given:
         return given
     client = ControlClient()
-    host, _, port = client.get("/source")["serve"].rpartition(":")
+    try:
+        host, _, port = client.get("/source")["serve"].rpartition(":")
+    except OperatorUnreachableError as error:
+        raise OperatorUnreachableError(
+            error.cause, "the gateway may still serve: name it with --url or GNOMON_SERVE_URL; else see `gnomon up --help`"
+        ) from error
     # A gateway that listens everywhere is reached where its operator is.
     return f"http://{urlsplit(client.url).netloc.rpartition(':')[0] if host in _EVERYWHERE else host}:{port}"
 

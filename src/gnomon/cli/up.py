@@ -42,12 +42,14 @@ def up(
     every, place = _interval(interval), Home(home.expanduser().resolve())
     _require_repository(repo, place)
     with ExitStack() as stack:
-        bound = stack.enter_context(bind(listen))
-        address = address_of(bound)
-        about: dict[str, Any] = {"pid": os.getpid(), "listen": address, "serve": serve, "branch": branch}
+        # The lock comes first: who starts an operator twice is told of the other one, not of a port that is taken.
+        about: dict[str, Any] = {"pid": os.getpid(), "serve": serve, "branch": branch}
         lock = HomeLock(place)
         lock.acquire(about)
         stack.callback(lock.release)
+        bound = stack.enter_context(bind(listen))
+        address = address_of(bound)
+        about["listen"] = address
         settings = Settings(
             repository=repo,
             branch=branch,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gnomon.errors import ConflictError
 from gnomon.operator.actions import Apply, action_json
 from gnomon.operator.loop import Operator
 from gnomon.operator.plan import plan
@@ -32,11 +33,19 @@ def preview(operator: Operator, here: SentTree) -> dict[str, Any]:
 
     Where the branch has moved on since the folder's commit, as it does with every release, the folder is planned as if the
     branch had been merged into it: a file that only the branch changed is the branch's.
+
+    Raises:
+        ConflictError: The folder is of another repository.
     """
     current = operator.source.desired()
     moved_to = ""
     if current is not None:
         base = _base(operator.source.repository, here.bases, current.revision)
+        if base is None and here.bases:
+            raise ConflictError(
+                f"this folder shares no commit with {operator.source.state.url}, which the operator follows",
+                "set GNOMON_URL to the operator of this repository; a history that was rewritten must be pushed first",
+            )
         if base not in {None, current.revision}:
             here, moved_to = _merged(operator.source.repository, here, base, current.revision), current.revision
     last_good = {record.key: declared_of(record) for record in operator.executor.records.resources()}

@@ -1,5 +1,6 @@
 """The files of one commit become its desired state: every good resource, every problem, and what is held at its last good."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from gnomon.resources.release import release_path
 
 _SUFFIXES = (".yaml", ".yml")
 _MARK = f"{API_GROUP}/".encode()
+_KIND_LINE = re.compile(rb"^kind:\s*[\"']?(?:" + "|".join(KINDS).encode() + rb")[\"']?\s*$", re.MULTILINE)
+_SPEC_LINE = re.compile(rb"^spec:", re.MULTILINE)
 
 
 class ParseCache:
@@ -61,10 +64,21 @@ def compile_tree(
     cache = cache or ParseCache()
     compilation = _Compilation(last_good or {})
     for file in files:
-        if is_manifest_path(file.path) and (_MARK in file.content or file.path in compilation.good_by_path):
+        if not is_manifest_path(file.path):
+            continue
+        if _MARK in file.content or file.path in compilation.good_by_path:
             compilation.add(file, cache.parsed(file))
+        elif _may_lack_its_version(file.content):
+            parsed = cache.parsed(file)
+            if parsed.finding is None:  # what cannot be read may well be another system's template
+                compilation.add(file, parsed)
     cache.turn()
     return compilation.result()
+
+
+def _may_lack_its_version(content: bytes) -> bool:
+    """Whether a file without our ``apiVersion`` looks like one of ours that forgot or misspelt it, and like no template."""
+    return b"{{" not in content and _KIND_LINE.search(content) is not None and _SPEC_LINE.search(content) is not None
 
 
 @dataclass(frozen=True)
