@@ -15,7 +15,7 @@ from rich.table import Table
 from gnomon.demo.operator_process import OperatorProcess
 from gnomon.demo.replay import Replay
 from gnomon.demo.repository import MODEL, SERVICE, DemoRepository
-from gnomon.errors import DeadlineError
+from gnomon.errors import DeadlineError, GatewayError
 
 _TRAIN_DEADLINE_S = 240.0
 _SWITCH_DEADLINE_S = 30.0
@@ -169,7 +169,7 @@ def summary_table(story: Story, metric: str) -> Table:
     reverted = f"{story.revert_to_served_s:.2f} s" if story.revert_to_served_s is not None else "-"
     table.caption = (
         f"revert → served {reverted}; {story.requests} requests answered, {story.failed_requests} failed, "
-        f"{story.mixed_answers} mixed; the bad change was refused"
+        f"{story.mixed_answers} mixed; the bad change was {'refused' if story.refused else 'not refused'}"
     )
     return table
 
@@ -184,6 +184,11 @@ def run_demo(folder: Path, *, once: bool, summary: Path | None, metric: str) -> 
         console.print(summary_table(story, metric))
         if summary is not None:
             summary.write_text(json.dumps(story.as_json(), indent=2) + "\n")
+        if story.failed_requests or story.mixed_answers:
+            raise GatewayError(
+                f"{story.failed_requests} requests failed and {story.mixed_answers} answers were mixed",
+                f"see {folder / 'home' / 'gateway'} and {operator.log}",
+            )
         if once:
             return
         console.print(
