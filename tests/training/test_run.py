@@ -28,7 +28,7 @@ from gnomon.stores.records.interface import StepRecord
 from gnomon.stores.records.memory import MemoryRecords
 from gnomon.training.candidates import expand
 from gnomon.training.dag import PREPARED_ITEMS, WARM_MODULES, refit_step, training_steps
-from gnomon.training.selection import best_report
+from gnomon.training.selection import ranked_reports
 from tests.training.tables import real_table
 
 ROOT = Path(gnomon.__file__).parent.parent
@@ -78,7 +78,7 @@ def test_a_run_trains_in_processes_and_is_not_repeated(tmp_path: Path, zygote: Z
     steps = training_steps(SPEC, dataset, taken.snapshot, taken.digest, ROOT)
     records = carried_out("first", *steps)
     reports = [read_result(records[f"fit-{plan.name}"].result or {}, "report", objects) for plan in expand(SPEC)]
-    best = best_report(SPEC, reports)
+    best = ranked_reports(SPEC, reports)[0]
     assert {report["parity"]["verdict"] for report in reports} == {"exact"}
 
     kept = records["prepare"].result or {}

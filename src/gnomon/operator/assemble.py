@@ -13,7 +13,6 @@ from gnomon.operator.home import Home
 from gnomon.operator.jobs import IntakeJobs, RunJobs, Stores
 from gnomon.operator.loop import Operator
 from gnomon.operator.observe import Observer
-from gnomon.operator.remembering import open_records
 from gnomon.operator.source import SourceFollower
 from gnomon.operator.writeback import ReleaseWriter
 from gnomon.runners.interface import Runner
@@ -22,6 +21,7 @@ from gnomon.runners.sharing import SlotPool
 from gnomon.stores.artifacts.layout import OciLayout
 from gnomon.stores.objects.disk import DiskObjectStore
 from gnomon.stores.records.interface import Records
+from gnomon.stores.records.remembering import open_records
 from gnomon.stores.repositories.git import GitRepository
 from gnomon.stores.repositories.interface import Identity, Repository
 from gnomon.training import dag as training

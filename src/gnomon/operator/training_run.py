@@ -5,7 +5,6 @@ registering is idempotent, so running again from the top costs nothing that was 
 """
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -36,7 +35,7 @@ from gnomon.stores.objects.interface import ObjectStore
 from gnomon.stores.records.interface import Records, RunRecord, StepRecord
 from gnomon.training.candidates import CandidatePlan, expand
 from gnomon.training.dag import refit_step, training_steps
-from gnomon.training.selection import LOSSES, selection_metric
+from gnomon.training.selection import ranked_reports, selection_metric
 
 _LOG = logging.getLogger(__name__)
 PACKAGE_ROOT = Path(gnomon.__file__).resolve().parent.parent
@@ -138,16 +137,10 @@ class _Run:
 
     def _ranked(self, plans: Sequence[CandidatePlan], fits: Mapping[str, StepRecord]) -> list[CandidatePlan]:
         """Return the candidates that were fitted, the best on the validation rows first; equal ones in declared order."""
-        metric = selection_metric(self._context.model.spec)
-        sign = 1 if metric in LOSSES else -1
-        scored: list[tuple[float, int, CandidatePlan]] = []
-        for order, candidate in enumerate(plans):
-            step = fits.get(f"fit-{candidate.name}")
-            if step is not None and step.state in {"done", "cached"}:
-                value = self._read(step, "report")["metrics"].get(metric)
-                if value is not None and math.isfinite(value):
-                    scored.append((sign * float(value), order, candidate))
-        return [candidate for _, _, candidate in sorted(scored, key=lambda item: item[:2])]
+        steps = [fits[f"fit-{candidate.name}"] for candidate in plans]
+        reports = [self._read(step, "report") for step in steps if step.state in {"done", "cached"}]
+        by_name = {candidate.name: candidate for candidate in plans}
+        return [by_name[report["candidate"]] for report in ranked_reports(self._context.model.spec, reports)]
 
     def _refit(self, ranked: Sequence[CandidatePlan], prepare: Mapping[str, FromStore]) -> _Trained | str:
         """Refit the best candidate on all but the test rows; if its graph is refused there, the next best."""

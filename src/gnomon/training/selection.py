@@ -1,9 +1,9 @@
 """Reports of candidates become the choice of one, by the model's metric on the validation rows."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gnomon.errors import TrainingError
 from gnomon.resources.model import Metric, ModelSpec
 
 LOSSES: frozenset[Metric] = frozenset({"rmse", "mae", "logLoss"})
@@ -15,18 +15,14 @@ def selection_metric(spec: ModelSpec) -> Metric:
     return spec.metric or ("rmse" if spec.task == "regression" else "logLoss")
 
 
-def best_report(spec: ModelSpec, reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the report of the best candidate; of equal ones, the first.
-
-    Raises:
-        TrainingError: No candidate has the metric on the validation rows.
-    """
+def ranked_reports(spec: ModelSpec, reports: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the reports that have the metric on the validation rows, the best first; equal ones keep their order."""
     metric = selection_metric(spec)
-    measured = [report for report in reports if metric in report["metrics"]]
-    if not measured:
-        raise TrainingError(
-            f"no candidate has a {metric} on the validation rows",
-            f"choose another metric for a {spec.task}, or more validation rows",
-        )
     sign = 1 if metric in LOSSES else -1
-    return min(measured, key=lambda report: sign * report["metrics"][metric])
+    measured = [report for report in reports if _is_measured(report["metrics"].get(metric))]
+    return sorted(measured, key=lambda report: sign * float(report["metrics"][metric]))
+
+
+def _is_measured(value: float | None) -> bool:
+    """Whether a metric has a figure that can be compared."""
+    return value is not None and math.isfinite(value)

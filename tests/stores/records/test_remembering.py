@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gnomon.operator.remembering import RememberingRecords, open_records
 from gnomon.resources.identity import ResourceKey
 from gnomon.resources.status import Status
 from gnomon.stores.records.interface import ReleaseMark
+from gnomon.stores.records.remembering import RememberingRecords, open_records
 from gnomon.stores.records.sql import open_sqlite
 from tests.operator.states import MANIFESTS, MODEL, NOW, SERVICE, desired_of, digest, recorded, run_of, settled
 
