@@ -4,13 +4,14 @@ import pytest
 
 from gnomon.evaluation.metrics import METRICS, metrics_of
 from gnomon.resources import rules
-from gnomon.resources.model import ALGORITHMS_BY_TASK, METRICS_BY_TASK, Candidate, Range, Task
-from gnomon.training.candidates import MAX_CANDIDATES, PARAMETERS, TASKS
+from gnomon.resources.model import ALGORITHMS_BY_TASK, METRICS_BY_TASK, TASKS_BY_ALGORITHM, Candidate, Range, Task
+from gnomon.training.candidates import MAX_CANDIDATES
+from gnomon.training.parameters import PARAMETERS
 
 
 @pytest.mark.parametrize("task", ALGORITHMS_BY_TASK)
 def test_every_algorithm_that_a_task_allows_can_be_trained(task: Task) -> None:
-    assert set(ALGORITHMS_BY_TASK[task]) == {algorithm for algorithm, tasks in TASKS.items() if task in tasks}
+    assert set(ALGORITHMS_BY_TASK[task]) == {algorithm for algorithm, tasks in TASKS_BY_ALGORITHM.items() if task in tasks}
     assert set(ALGORITHMS_BY_TASK[task]) <= PARAMETERS.keys()
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gnomon.features.graph import FLOAT, GraphBuilder
 from gnomon.inference.session import make_session
-from gnomon.training.graph import FLOAT, GraphBuilder
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import declare_inputs
 

@@ -7,10 +7,10 @@ import pytest
 
 from gnomon.errors import TrainingError
 from gnomon.inference.session import Predictor
-from gnomon.resources.model import Candidate, ModelSpec, Task
+from gnomon.resources.model import TASKS_BY_ALGORITHM, Candidate, ModelSpec, Task
 from gnomon.training import steps
 from gnomon.training.algorithms.interface import TrainingRows
-from gnomon.training.candidates import TASKS, CandidatePlan, expand
+from gnomon.training.candidates import CandidatePlan, expand
 from gnomon.training.fitting import export, fit_model
 from gnomon.training.matrices import Matrices, matrices_of
 from gnomon.training.parity import compared, edge_rows
@@ -23,7 +23,7 @@ SMALL = {"n_estimators": 20, "max_iter": 40}
 CASES = [
     (name, algorithm)
     for task, names in (("regression", REGRESSION), ("classification", CLASSIFICATION))
-    for algorithm, tasks in TASKS.items()
+    for algorithm, tasks in TASKS_BY_ALGORITHM.items()
     if task in tasks
     for name in names
 ]
@@ -58,7 +58,7 @@ def test_the_graph_agrees_with_the_native_model_and_beats_a_constant(name: str, 
         assert report["metrics"]["rocAuc"] > (0.6 if name == "late" else 0.97)
 
 
-@pytest.mark.parametrize(("algorithm", "tasks"), TASKS.items())
+@pytest.mark.parametrize(("algorithm", "tasks"), TASKS_BY_ALGORITHM.items())
 def test_equal_rows_give_equal_bytes(algorithm: str, tasks: tuple[Task, ...]) -> None:
     table = real_table("species" if "classification" in tasks else "body-mass")
     prepared = table.prepared()
@@ -78,7 +78,7 @@ def test_a_row_alone_is_answered_like_the_row_in_a_batch(name: str, algorithm: s
     assert compared(batch[::5].astype(np.float64), alone.astype(np.float64), facts.deviation).verdict == "exact"
 
 
-@pytest.mark.parametrize("algorithm", [name for name, tasks in TASKS.items() if "classification" in tasks])
+@pytest.mark.parametrize("algorithm", [name for name, tasks in TASKS_BY_ALGORITHM.items() if "classification" in tasks])
 def test_a_class_that_only_other_rows_have_gets_no_probability(algorithm: str) -> None:
     table = real_table("wine")
     prepared = table.prepared()
@@ -93,7 +93,7 @@ def test_a_class_that_only_other_rows_have_gets_no_probability(algorithm: str) -
     np.testing.assert_allclose(answers["probabilities"], model.predict(raw), atol=1e-6)
 
 
-@pytest.mark.parametrize("algorithm", [name for name, tasks in TASKS.items() if "classification" in tasks])
+@pytest.mark.parametrize("algorithm", [name for name, tasks in TASKS_BY_ALGORITHM.items() if "classification" in tasks])
 def test_balanced_weights_find_more_of_the_rare_class(algorithm: str) -> None:
     prepared = real_table("late").prepared()
     plain = fit(prepared, plan("classification", algorithm))["metrics"]["balancedAccuracy"]
@@ -123,7 +123,7 @@ def test_a_target_far_from_zero_keeps_its_digits(algorithm: str) -> None:
     assert report["metrics"]["rmse"] == pytest.approx(near["metrics"]["rmse"], rel=0.05)
 
 
-@pytest.mark.parametrize(("algorithm", "tasks"), TASKS.items())
+@pytest.mark.parametrize(("algorithm", "tasks"), TASKS_BY_ALGORITHM.items())
 @pytest.mark.parametrize("known_from", [0.5, 0.7])
 def test_a_column_that_only_newer_rows_have_is_borne(algorithm: str, tasks: tuple[Task, ...], known_from: float) -> None:
     rows = 400
@@ -139,7 +139,7 @@ def test_a_column_that_only_newer_rows_have_is_borne(algorithm: str, tasks: tupl
     assert fit(table.prepared(), plan(task, algorithm))["parity"]["verdict"] == "exact"
 
 
-@pytest.mark.parametrize(("algorithm", "tasks"), TASKS.items())
+@pytest.mark.parametrize(("algorithm", "tasks"), TASKS_BY_ALGORITHM.items())
 def test_ten_training_rows_are_enough(algorithm: str, tasks: tuple[Task, ...]) -> None:
     table = real_table("body-mass" if tasks[0] == "regression" else "breast-cancer")
     few = replace(table, frame=table.frame.drop_nulls().sample(16, seed=1))

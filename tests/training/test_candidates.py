@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from gnomon.errors import ManifestError
-from gnomon.resources.model import ModelSpec
-from gnomon.training.candidates import PARAMETERS, TASKS, CandidatePlan, expand
+from gnomon.resources.model import TASKS_BY_ALGORITHM, ModelSpec
+from gnomon.training.candidates import CandidatePlan, expand
+from gnomon.training.parameters import PARAMETERS
 
 
 def plans(*candidates: dict[str, Any], task: str = "regression") -> tuple[CandidatePlan, ...]:
@@ -101,7 +102,7 @@ def test_names_that_meet_are_refused() -> None:
 
 @pytest.mark.parametrize("algorithm", PARAMETERS)
 def test_every_default_fits_its_own_rule(algorithm: str) -> None:
-    for task in TASKS[algorithm]:  # type: ignore[index]  # the keys of both tables are algorithms
+    for task in TASKS_BY_ALGORITHM[algorithm]:  # type: ignore[index]  # the keys of both tables are algorithms
         (plan,) = plans({"algorithm": algorithm}, task=task)
         assert plans({"algorithm": algorithm, "params": dict(plan.params)}, task=task)[0].params == plan.params
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from gnomon.errors import ExportRefusedError
+from gnomon.features.graph import GraphBuilder
 from gnomon.inference.session import Predictor
 from gnomon.training import trees
 from gnomon.training.algorithms.interface import TrainingRows
 from gnomon.training.fitting import NativeModel, export, fit_model
-from gnomon.training.graph import GraphBuilder
 from gnomon.training.matrices import Matrices, matrices_of
 from gnomon.training.parity import checked_parity, compared, edge_rows
 from gnomon.training.preparation import Facts, target_values

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gnomon.errors import ExportRefusedError
-from gnomon.training.graph import GraphBuilder
+from gnomon.features.graph import GraphBuilder
 from gnomon.training.matrices import Matrices
 from gnomon.training.trees import DecisionTree, TreeEnsemble, emit_ensemble, leaf, rounded_down
 from tests.training.graphs import run_emitted

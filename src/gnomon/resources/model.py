@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag
 
@@ -21,6 +21,11 @@ ALGORITHMS_BY_TASK: Mapping[Task, tuple[Algorithm, ...]] = {
     "regression": ("linear", "ridge", "random-forest", "hist-gradient-boosting", "lightgbm"),
     "classification": ("logistic", "random-forest", "hist-gradient-boosting", "lightgbm"),
 }
+TASKS_BY_ALGORITHM: Mapping[Algorithm, tuple[Task, ...]] = {
+    algorithm: tuple(task for task in get_args(Task) if algorithm in ALGORITHMS_BY_TASK.get(task, ()))
+    for algorithm in get_args(Algorithm)
+}
+"""What each algorithm can learn."""
 METRICS_BY_TASK: Mapping[Task, tuple[Metric, ...]] = {
     "regression": ("rmse", "mae", "r2"),
     "classification": ("accuracy", "balancedAccuracy", "f1", "precision", "recall", "logLoss", "rocAuc"),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.errors import TrainingError
-from gnomon.training.calendar_parts import Part, calendar_part, is_missing
+from gnomon.features.calendar_parts import Part, calendar_part, is_missing
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import (
     Block,

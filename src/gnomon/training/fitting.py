@@ -7,11 +7,11 @@ from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 
 from gnomon.errors import TrainingError
+from gnomon.features.graph import FLOAT, STRING, GraphBuilder
 from gnomon.inference.signature import Signature
 from gnomon.training.algorithms import forest, hist_gradient_boosting, lightgbm, linear
 from gnomon.training.algorithms.interface import Fitted, Floats, TrainingRows
 from gnomon.training.candidates import CandidatePlan
-from gnomon.training.graph import FLOAT, STRING, GraphBuilder
 from gnomon.training.links import emit_spread, spread
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import declare_inputs

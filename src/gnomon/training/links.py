@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.training.graph import DOUBLE, FLOAT, GraphBuilder, cast
+from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
 
 
 def emit_probabilities(graph: GraphBuilder, scores: str, outputs: int) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.errors import ExportRefusedError
+from gnomon.features.calendar_parts import EARLIEST, LATEST
 from gnomon.inference.session import Predictor
 from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn
-from gnomon.training.calendar_parts import EARLIEST, LATEST
 from gnomon.training.matrices import Matrices
 
 Verdict = Literal["exact", "tolerant", "refused"]

@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.training.calendar_parts import Part, calendar_part, emit_calendar_part, emit_is_missing, is_missing
-from gnomon.training.graph import FLOAT, INT64, ML, STRING, GraphBuilder, cast
+from gnomon.features.calendar_parts import Part, calendar_part, emit_calendar_part, emit_is_missing, is_missing
+from gnomon.features.graph import FLOAT, INT64, ML, STRING, GraphBuilder, cast
 from gnomon.training.matrices import Matrices
 
 STANDARD_LIMIT = np.float32(1e6)

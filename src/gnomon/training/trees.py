@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from gnomon.errors import ExportRefusedError
-from gnomon.training.graph import ML, GraphBuilder
+from gnomon.features.graph import ML, GraphBuilder
 
 MAX_NODES = 20_000_000
 """An ONNX file ends at 2 GiB, and a node takes up to 60 bytes; no service wants to load even half of that."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.training.graph import GraphBuilder
+from gnomon.features.graph import GraphBuilder
 from gnomon.training.matrices import Matrices
 
 Floats = NDArray[np.float64]

@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
+from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.features import fit_for_linear
-from gnomon.training.graph import DOUBLE, FLOAT, GraphBuilder, cast
 from gnomon.training.links import emit_probabilities
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing

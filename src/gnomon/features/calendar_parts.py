@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from gnomon.features.graph import GraphBuilder
 from gnomon.inference.signature import MISSING_TIMESTAMP
-from gnomon.training.graph import GraphBuilder
 
 Part = Literal["minute_of_day", "hour", "weekday", "day_of_month", "month", "day_of_year"]
 PARTS: tuple[Part, ...] = get_args(Part)

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gnomon.features.calendar_parts import EARLIEST, LATEST, PARTS, calendar_part
 from gnomon.inference.signature import MISSING_TIMESTAMP
-from gnomon.training.calendar_parts import EARLIEST, LATEST, PARTS, calendar_part
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
