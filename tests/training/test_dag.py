@@ -3,7 +3,7 @@ from pathlib import Path
 
 import gnomon
 from gnomon.data.snapshot import Snapshot, SnapshotColumn, SnapshotFile
-from gnomon.pipeline.dag import FromStep, FromStore
+from gnomon.pipeline.dag import FromStep, FromStore, FunctionRef
 from gnomon.resources.dataset import DatasetSpec, Source
 from gnomon.resources.identity import Digest
 from gnomon.resources.model import Candidate, ModelSpec, Resources
@@ -55,8 +55,9 @@ def test_every_step_names_a_function_that_takes_its_arguments() -> None:
     made = training_steps(SPEC, DATASET, SNAPSHOT, DIGEST, ROOT)
     kept = {item: FromStore(DIGEST, codec) for item, codec in PREPARED_ITEMS.items()}
     for step in (*made, refit_step(SPEC, CandidatePlan("linear", "linear", {}), kept, ROOT)):
-        assert (step.function.root / step.function.file).samefile(steps.__file__)
-        function = getattr(steps, step.function.name)
+        assert isinstance(step.work, FunctionRef)
+        assert (step.work.root / step.work.file).samefile(steps.__file__)
+        function = getattr(steps, step.work.name)
         code, optional = function.__code__, set(function.__kwdefaults__ or {})
         taken = set(code.co_varnames[: code.co_kwonlyargcount])
         assert taken - optional <= {*step.params, *step.inputs} <= taken

@@ -33,7 +33,7 @@ def evaluate_step(
     compared = {gate.metric for gate in spec.gates if gate.against == "champion" and gate.confidence is not None}
     return Step(
         name=EVALUATE,
-        function=FunctionRef(root, "gnomon/evaluation/steps.py", "evaluate"),
+        work=FunctionRef(root, "gnomon/evaluation/steps.py", "evaluate"),
         params={
             "artifact": artifact,
             "champion": champion,
@@ -61,7 +61,7 @@ def render_step(report: Digest, root: Path) -> Step:
     """
     return Step(
         name=RENDER,
-        function=FunctionRef(root, "gnomon/evaluation/page.py", "render"),
+        work=FunctionRef(root, "gnomon/evaluation/page.py", "render"),
         params={"template": (root / TEMPLATE).read_text()},
         inputs={"report": FromStore(report, "json")},
     )

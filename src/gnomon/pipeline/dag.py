@@ -23,6 +23,52 @@ class FunctionRef:
 
 
 @dataclass(frozen=True)
+class Command:
+    """A program, started without a shell in a working folder of the step's own, which holds copies of its files alone.
+
+    What the step is given stands in ``argv`` as ``{inputs.NAME}`` (the path of a file; a list of inputs, standing alone,
+    becomes several arguments), ``{params.NAME}`` (text as it is, anything else as JSON), ``{outputs.NAME}`` (the path of a
+    declared output) and ``{seed}``; ``{{`` and ``}}`` are braces. The same is in the environment, for scripts and shells:
+    ``GNOMON_INPUT_NAME``, ``GNOMON_PARAM_NAME``, ``GNOMON_OUTPUT_NAME``, ``GNOMON_SEED``.
+
+    Args:
+        root: The project that its files are taken from.
+        argv: The program and its arguments. Words that name a file or a folder of the project are among its files, and
+            with a Python file the modules of the project that it imports.
+        outputs: Result name -> file or folder, relative to the working folder, that the program must leave. A result
+            ending in ``.json``, ``.npy``, ``.arrow`` or ``.onnx`` is given to later functions as its value, any other as a path.
+        files: Further files and folders of the project that the program needs, relative to ``root``.
+    """
+
+    root: Path
+    argv: tuple[str, ...]
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python environment of the user's own that a step runs in, see ``pipeline.environments``.
+
+    Args:
+        python: Its interpreter.
+        digest: Names everything that is installed in it. It is part of the step key.
+    """
+
+    python: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often a step that failed is tried again, and after how long: ``backoff``, then ``factor`` times as long each time."""
+
+    times: int = 0
+    backoff: timedelta = timedelta(seconds=10)
+    factor: float = 2.0
+
+
+@dataclass(frozen=True)
 class FromStep:
     """The result of another step as an argument; ``item`` picks one of its named results, None takes it whole."""
 
@@ -32,10 +78,7 @@ class FromStep:
 
 @dataclass(frozen=True)
 class FromStore:
-    """A kept value as an argument: ``codec`` names how ``pipeline.values`` reads it.
-
-    Codecs are ``json``, ``bytes``, ``arrow`` (a memory-mapped table), ``npy`` and ``path`` (the kept file itself).
-    """
+    """A kept value as an argument: ``codec`` names how ``pipeline.values`` reads it."""
 
     digest: Digest
     codec: str
@@ -47,20 +90,46 @@ Argument = FromStep | FromStore | tuple["Argument", ...]
 
 @dataclass(frozen=True)
 class Step:
-    """One call of a function with keyword arguments from ``params``, ``inputs`` and ``settings``.
+    """One call of a function with keyword arguments from ``params``, ``inputs`` and ``settings``, or one run of a program.
 
     ``params`` are JSON values and ``inputs`` results of steps or kept values: both make the key of the step. ``settings``
     are JSON values that do not change the result, such as where a store lies: they do not.
+
+    Args:
+        name: Unique in its graph.
+        work: What is done.
+        params: See above.
+        inputs: See above.
+        settings: See above.
+        seed: What the generators of random numbers start from.
+        timeout: How long an attempt may take.
+        memory_bytes: How much memory it may use; more ends it.
+        results: Names for the parts of a tuple that the function returns, in order; without them it returns one value or a
+            dict of items.
+        secrets: Names of environment variables that the step may read. Their names are part of the key, their values are
+            not; the driver takes them from its own environment when the step starts.
+        retry: How often a failure is tried again.
+        environment: Where the step runs, when that is not our own interpreter.
+        gpu: How many GPUs it holds while it runs. It sees those alone.
+        priority: Of two steps that could start, the one with the higher priority starts first.
+        needs: Steps that must have succeeded before, though nothing of theirs is taken.
     """
 
     name: str
-    function: FunctionRef
+    work: FunctionRef | Command
     params: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Argument] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     timeout: timedelta | None = None
     memory_bytes: int | None = None
+    results: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    retry: Retry = field(default_factory=Retry)
+    environment: Environment | None = None
+    gpu: int = 0
+    priority: int = 0
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

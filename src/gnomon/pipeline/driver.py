@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from gnomon.errors import ConflictError, GnomonError, NotFoundError, UsageError
 from gnomon.pipeline.child import ENTRY
 from gnomon.pipeline.closure import closure
-from gnomon.pipeline.dag import Argument, Dag, FromStep, FromStore, FunctionRef, Step
+from gnomon.pipeline.dag import Argument, Command, Dag, FromStep, FromStore, FunctionRef, Step
 from gnomon.pipeline.graph import Graph
 from gnomon.pipeline.keys import canonical_json, step_key
 from gnomon.pipeline.liveness import is_alive, process_identity
@@ -244,11 +244,13 @@ class _Execution:
         return before.attempt + 1 if before is not None else 1
 
     def _key(self, step: Step, inputs: Mapping[str, Any]) -> str:
-        if step.function not in self._closures:
-            self._closures[step.function] = closure(step.function).digest
+        if isinstance(step.work, Command):
+            raise UsageError(f"step {step.name} is a command", "this driver runs functions only")
+        if step.work not in self._closures:
+            self._closures[step.work] = closure(step.work).digest
         try:
             canonical_json(step.settings)
-            return step_key(self._closures[step.function], step.params, inputs, step.seed)
+            return step_key(self._closures[step.work], step.params, inputs, step.seed)
         except (TypeError, ValueError) as error:
             raise UsageError(
                 f"the parameters or settings of step {step.name} are not JSON values: {error}", "give finite plain values"
@@ -267,11 +269,12 @@ class _Execution:
         return result is not None and all(self._objects.exists(Digest(kept["digest"])) for kept in result.values())
 
     def _call(self, step: Step, inputs: Mapping[str, Any], attempt: int) -> Call:
+        assert isinstance(step.work, FunctionRef)
         self._compiled.mkdir(parents=True, exist_ok=True)
         payload = {
-            "root": str(step.function.root.absolute()),
-            "file": step.function.file,
-            "name": step.function.name,
+            "root": str(step.work.root.absolute()),
+            "file": step.work.file,
+            "name": step.work.name,
             "values": {**step.params, **step.settings},
             "inputs": inputs,
             "seed": step.seed,
@@ -286,7 +289,7 @@ class _Execution:
             ENTRY,
             json.dumps(payload).encode(),
             log,
-            path=(step.function.root,),
+            path=(step.work.root,),
             timeout=step.timeout,
             memory_bytes=step.memory_bytes,
             seed=step.seed,

@@ -45,7 +45,7 @@ def training_steps(
     carried = [name for name in champion_inputs if spec.features and name not in spec.features and name != spec.target]
     prepare = Step(
         name="prepare",
-        function=FunctionRef(root, _STEPS, "prepare"),
+        work=FunctionRef(root, _STEPS, "prepare"),
         params={
             "task": spec.task,
             "target": spec.target,
@@ -77,7 +77,7 @@ def refit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str,
     """
     return Step(
         name=f"refit-{candidate.name}",
-        function=FunctionRef(root, _STEPS, "refit"),
+        work=FunctionRef(root, _STEPS, "refit"),
         params={"candidate": candidate.to_json()},
         inputs={item: prepared[item] for item in PREPARED_ITEMS},
         **_limits(spec),
@@ -87,7 +87,7 @@ def refit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str,
 def _fit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str, Argument], root: Path) -> Step:
     return Step(
         name=f"fit-{candidate.name}",
-        function=FunctionRef(root, _STEPS, "fit_candidate"),
+        work=FunctionRef(root, _STEPS, "fit_candidate"),
         params={"candidate": candidate.to_json()},
         inputs={item: prepared[item] for item in PREPARED_ITEMS if item != "test"},
         **_limits(spec),
