@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from gnomon.errors import TrainingError
 from gnomon.features.calendar_parts import PARTS
 from gnomon.inference.signature import MISSING_TIMESTAMP
-from gnomon.training.features import fit_for_linear, fit_for_trees
+from gnomon.training.estimator_inputs import fit_for_linear, fit_for_trees
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import (
     Block,

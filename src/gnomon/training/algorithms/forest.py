@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from gnomon.features.graph import GraphBuilder
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
-from gnomon.training.features import fit_for_trees
+from gnomon.training.estimator_inputs import fit_for_trees
 from gnomon.training.links import emit_two_classes
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing

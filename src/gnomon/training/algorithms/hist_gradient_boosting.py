@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from gnomon.features.graph import GraphBuilder
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.early_stopping import inner_rows
-from gnomon.training.features import fit_for_trees
+from gnomon.training.estimator_inputs import fit_for_trees
 from gnomon.training.links import emit_probabilities
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
-from gnomon.training.features import fit_for_linear
+from gnomon.training.estimator_inputs import fit_for_linear
 from gnomon.training.links import emit_probabilities
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing
