@@ -49,7 +49,7 @@ def report_of(layout: Path, table: pa.Table, artifact: Digest, champion: Digest 
     )
     run = RunRecord(
         id="01JD7Q5",
-        model=model.key,
+        owner=model.key,
         fingerprint="f" * 64,
         revision=Revision("c" * 40),
         snapshot=SNAPSHOT,

@@ -104,4 +104,4 @@ class Rig:
 
     def runs(self) -> list[RunRecord]:
         """Return the runs of the model, newest first."""
-        return list(self.assembly.records.runs(model=MODEL))
+        return list(self.assembly.records.runs(owner=MODEL))

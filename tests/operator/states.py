@@ -103,7 +103,7 @@ def run_of(desired: Desired, observed: Observed, state: str, version: int | None
     wanted = fingerprint(desired, observed)
     return RunRecord(
         id=f"run-{letter}",
-        model=MODEL,
+        owner=MODEL,
         fingerprint=wanted.digest,
         revision=COMMIT,
         snapshot=Digest(wanted.data),

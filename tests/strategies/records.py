@@ -69,7 +69,7 @@ resources = st.builds(
 runs = st.builds(
     RunRecord,
     id=texts,
-    model=keys("Model"),
+    owner=keys("Model") | keys("Pipeline"),
     fingerprint=texts,
     revision=revisions,
     snapshot=digests,

@@ -231,7 +231,7 @@ class _Handlers:
         query = request.query_params
         model = ResourceKey("Model", query.get("namespace", "default"), query["model"]) if "model" in query else None
         limit = _number(query.get("limit"), 200)
-        runs = await _aside(lambda: self._records.runs(model=model, limit=min(limit, _MOST_ROWS)))
+        runs = await _aside(lambda: self._records.runs(owner=model, limit=min(limit, _MOST_ROWS)))
         if model is not None and not runs and await _aside(lambda: self._records.resource(model)) is None:
             raise await _aside(lambda: unknown_resource(model, self._records))
         progress = self._plane.assembly.runs.under_way()

@@ -58,8 +58,8 @@ def run_json(run: RunRecord, progress: str | None) -> dict[str, Any]:
     """Return a run; ``progress`` is set while this operator carries it out."""
     return {
         "id": run.id,
-        "model": run.model.name,
-        "namespace": run.model.namespace,
+        "model": run.owner.name,
+        "namespace": run.owner.namespace,
         "state": run.state,
         "reason": run.reason,
         "message": run.message,

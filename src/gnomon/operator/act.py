@@ -69,7 +69,7 @@ class Executor:
             case Apply():
                 self._apply(action, events)
             case Prune(key=key):
-                for run in self.records.runs(model=key, state="running") if key.kind == "Model" else ():
+                for run in self.records.runs(owner=key, state="running") if key.kind == "Model" else ():
                     self.runs.cancel(run.id, "the model left the repository")
                 self.records.delete_resource(key)
                 events.normal(key, "Pruned", "it left the repository", self.clock(), desired.revision)

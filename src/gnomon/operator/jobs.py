@@ -168,7 +168,7 @@ class RunJobs:
             now = self.clock()
             run = RunRecord(
                 id=new_run_id(now),
-                model=model.key,
+                owner=model.key,
                 fingerprint=action.fingerprint,
                 revision=revision,
                 snapshot=action.snapshot,

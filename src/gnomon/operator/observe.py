@@ -38,7 +38,7 @@ class Observer:
                 d.resource.key: intake for d, _ in desired.datasets() if (intake := intake_of(self.records, d.resource.key))
             },
             intakes_under_way=read_now,
-            runs={m.key: tuple(self.records.runs(model=m.key, limit=_RECENT_RUNS)) for _, m in desired.models()},
+            runs={m.key: tuple(self.records.runs(owner=m.key, limit=_RECENT_RUNS)) for _, m in desired.models()},
             runs_under_way=under_way,
             code=self.code,
             artifacts=self._artifacts(desired),

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, WithJsonSchema
 
 _FIELDS = 5
 _LETTERS = re.compile(r"[A-Za-z]+")
-_NAMES = frozenset(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "sun", "mon", "tue", "wed", "thu", "fri", "sat"])
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMES = frozenset((*_MONTHS, "sun", "mon", "tue", "wed", "thu", "fri", "sat"))
 _ANY_DAY = datetime.fromisoformat("2026-01-01")
 
 

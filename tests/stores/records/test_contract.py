@@ -179,7 +179,7 @@ def test_events_runs_and_versions_outlive_their_resource(records: Records) -> No
     records.add_event("Normal", MODEL, "Trained", "it is trained", NOW)
     records.register_version(MODEL, digest(1), "run-1", NOW, {})
     records.delete_resource(MODEL)
-    assert len(records.runs(model=MODEL)) == len(records.events(key=MODEL)) == len(records.versions(MODEL)) == 1
+    assert len(records.runs(owner=MODEL)) == len(records.events(key=MODEL)) == len(records.versions(MODEL)) == 1
 
 
 # Events.
@@ -247,13 +247,13 @@ def test_putting_a_run_again_replaces_it(records: Records) -> None:
 
 def test_runs_are_given_newest_first_by_model_and_state(records: Records) -> None:
     failed = replace(RUN, state="failed")
-    for number, run in ((1, failed), (3, RUN), (2, replace(RUN, model=OTHER)), (4, replace(failed, model=OTHER))):
+    for number, run in ((1, failed), (3, RUN), (2, replace(RUN, owner=OTHER)), (4, replace(failed, owner=OTHER))):
         records.put_run(replace(run, id=f"run-{number}", started_at=NOW + timedelta(number)))
     assert [run.id for run in records.runs()] == ["run-4", "run-3", "run-2", "run-1"]
     assert [run.id for run in records.runs(limit=3)] == ["run-4", "run-3", "run-2"]
-    assert [run.id for run in records.runs(model=MODEL)] == ["run-3", "run-1"]
+    assert [run.id for run in records.runs(owner=MODEL)] == ["run-3", "run-1"]
     assert [run.id for run in records.runs(state="running")] == ["run-3", "run-2"]
-    assert [run.id for run in records.runs(model=MODEL, state="running")] == ["run-3"]
+    assert [run.id for run in records.runs(owner=MODEL, state="running")] == ["run-3"]
     assert list(records.runs(limit=0)) == list(records.runs(limit=-1)) == []
 
 

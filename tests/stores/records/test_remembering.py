@@ -63,7 +63,7 @@ def test_what_is_remembered_is_what_the_database_holds(
             write(records, what, key, number)
             assert list(records.resources()) == list(plain.resources())
             assert list(records.resources("Model")) == list(plain.resources("Model"))
-            assert list(records.runs(model=MODEL, limit=3)) == list(plain.runs(model=MODEL, limit=3))
+            assert list(records.runs(owner=MODEL, limit=3)) == list(plain.runs(owner=MODEL, limit=3))
             assert records.release_mark(SERVICE) == plain.release_mark(SERVICE)
             assert records.setting("name") == plain.setting("name")
     finally:

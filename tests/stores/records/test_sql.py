@@ -191,7 +191,7 @@ def test_what_is_asked_reads_an_index_and_not_the_table(records: SqlRecords) -> 
     records.events()
     records.run("run")
     records.runs()
-    records.runs(model=MODEL)
+    records.runs(owner=MODEL)
     records.runs(state="running")
     records.versions(MODEL)
     records.version_of(Digest("sha256:1"))

@@ -9,9 +9,9 @@ from gnomon.resources.identity import Digest, ResourceKey, Revision
 from gnomon.resources.status import Status
 
 RunState = Literal["running", "passed", "refused", "failed", "superseded"]
-"""``passed``: registered. ``refused``: a gate said no. ``failed``: nothing could be judged.
+"""``passed``: registered, or every step done. ``refused``: a gate said no. ``failed``: a step failed, nothing could be judged.
 
-``superseded``: cancelled for a newer commit.
+``superseded``: cancelled, by a person or for something newer.
 """
 StepState = Literal["running", "done", "cached", "failed", "killed", "timed-out", "cancelled"]
 
@@ -53,13 +53,15 @@ class EventRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One attempt to make a version of a model."""
+    """One attempt to make a version of a model, or one passage through a pipeline."""
 
     id: str
-    model: ResourceKey
+    owner: ResourceKey
+    """The model or the pipeline."""
     fingerprint: str
     revision: Revision
     snapshot: Digest
+    """What names the data: the snapshot of a model's dataset; for a pipeline, the object that lists its inputs."""
     state: RunState
     reason: str
     message: str
@@ -204,7 +206,7 @@ class Records(Journal, Protocol):
         """Return one run."""
         ...
 
-    def runs(self, *, model: ResourceKey | None = None, state: RunState | None = None, limit: int = 200) -> Sequence[RunRecord]:
+    def runs(self, *, owner: ResourceKey | None = None, state: RunState | None = None, limit: int = 200) -> Sequence[RunRecord]:
         """Return the newest runs, newest first."""
         ...
 

@@ -132,9 +132,9 @@ class MemoryRecords:
         """Return one run."""
         return self._runs.get(run_id)
 
-    def runs(self, *, model: ResourceKey | None = None, state: RunState | None = None, limit: int = 200) -> Sequence[RunRecord]:
+    def runs(self, *, owner: ResourceKey | None = None, state: RunState | None = None, limit: int = 200) -> Sequence[RunRecord]:
         """Return the newest runs, newest first."""
-        found = [run for run in self._all(self._runs) if model in (None, run.model) and state in (None, run.state)]
+        found = [run for run in self._all(self._runs) if owner in (None, run.owner) and state in (None, run.state)]
         found.sort(key=lambda run: (run.started_at, run.id), reverse=True)
         return found[: _at_most(limit, found)]
 

@@ -16,7 +16,7 @@ from gnomon.stores.records.interface import ReleaseMark, ResourceRecord, RunReco
 from gnomon.stores.records.sql import SqlRecords
 
 _RECENT_RUNS = 50
-"""How many runs of a model are remembered; further back, the database is asked."""
+"""How many runs of a model or pipeline are remembered; further back, the database is asked."""
 _T = TypeVar("_T")
 
 
@@ -80,14 +80,14 @@ class RememberingRecords(SqlRecords):
     def put_run(self, run: RunRecord) -> None:
         """Insert or replace a run."""
         super().put_run(run)
-        self._memory.forget(("runs", run.model))
+        self._memory.forget(("runs", run.owner))
 
-    def runs(self, *, model: ResourceKey | None = None, state: RunState | None = None, limit: int = 200) -> Sequence[RunRecord]:
+    def runs(self, *, owner: ResourceKey | None = None, state: RunState | None = None, limit: int = 200) -> Sequence[RunRecord]:
         """Return the newest runs, newest first."""
-        if model is None or state is not None or limit > _RECENT_RUNS:
-            return super().runs(model=model, state=state, limit=limit)
+        if owner is None or state is not None or limit > _RECENT_RUNS:
+            return super().runs(owner=owner, state=state, limit=limit)
         read = super().runs
-        known = self._memory.recall(("runs", model), lambda: tuple(read(model=model, limit=_RECENT_RUNS)))
+        known = self._memory.recall(("runs", owner), lambda: tuple(read(owner=owner, limit=_RECENT_RUNS)))
         return known[: max(limit, 0)]
 
     def put_release_mark(self, mark: ReleaseMark) -> None:

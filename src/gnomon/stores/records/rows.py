@@ -50,12 +50,12 @@ def event_of(row: Row) -> EventRecord:
 
 def run_row(run: RunRecord) -> NewRow:
     """Return a run as a row."""
-    return _row(run, model=run.model) | {"reason": clean_text(run.reason), "message": clean_text(run.message)}
+    return _row(run, owner=run.owner) | {"reason": clean_text(run.reason), "message": clean_text(run.message)}
 
 
 def run_of(row: Row) -> RunRecord:
     """Return the run in a row."""
-    return _record(RunRecord, row, model=_key(row))
+    return _record(RunRecord, row, owner=_key(row))
 
 
 def step_row(step: StepRecord) -> NewRow:

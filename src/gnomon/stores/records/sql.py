@@ -146,11 +146,11 @@ class SqlRecords:
         found = self._read(sa.select(RUNS).where(RUNS.c.id == run_id))
         return rows.run_of(found[0]) if found else None
 
-    def runs(self, *, model: ResourceKey | None = None, state: RunState | None = None, limit: int = 200) -> Sequence[RunRecord]:
+    def runs(self, *, owner: ResourceKey | None = None, state: RunState | None = None, limit: int = 200) -> Sequence[RunRecord]:
         """Return the newest runs, newest first."""
         query = sa.select(RUNS).order_by(RUNS.c.started_at.desc(), RUNS.c.id.desc()).limit(max(limit, 0))
-        if model is not None:
-            query = query.where(_of(RUNS, model))
+        if owner is not None:
+            query = query.where(_of(RUNS, owner))
         if state is not None:
             query = query.where(RUNS.c.state == state)
         return [rows.run_of(row) for row in self._read(query)]
