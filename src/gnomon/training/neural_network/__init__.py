@@ -1,0 +1,1 @@
+"""Rows and targets become the weights of a feed-forward network: NumPy alone, one flat vector of parameters, no framework."""
