@@ -6,14 +6,15 @@ Pure and light: validating a manifest uses this too. ``training.parameters`` tel
 import difflib
 import itertools
 import math
+import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gnomon.errors import ManifestError
-from gnomon.resources.model import ALGORITHMS_BY_TASK, Algorithm, Candidate, ModelSpec, Range, Scalar, Task
-from gnomon.training.parameters import ONLY, PARAMETERS, Number, Parameter
+from gnomon.resources.model import ALGORITHMS_BY_TASK, Algorithm, Candidate, ModelSpec, Range, Task, Value
+from gnomon.training.parameters import Number, Parameter, parameters_for
 
 MAX_CANDIDATES = 1000
 """More in one model are refused: they are one ``n`` written too large."""
@@ -25,7 +26,7 @@ class CandidatePlan:
 
     name: str
     algorithm: Algorithm
-    params: Mapping[str, Scalar]
+    params: Mapping[str, Value]
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
@@ -40,14 +41,14 @@ def expand(spec: ModelSpec) -> tuple[CandidatePlan, ...]:
     Raises:
         ManifestError: An algorithm does not fit the task, a parameter is unknown or ill-typed, or names meet.
     """
-    made: list[tuple[str, Algorithm, dict[str, Scalar]]] = []
+    made: list[tuple[str, Algorithm, dict[str, Value]]] = []
     names = [candidate.name for candidate in spec.candidates if candidate.name]
     if doubled := [name for name, count in Counter(names).items() if count > 1]:
         raise ManifestError(f"two candidates are named {doubled[0]}", "give each a name of its own")
     for candidate in spec.candidates:
         label = candidate.name or candidate.algorithm
         known = parameters_of(candidate.algorithm, spec.task, label)
-        for params in _combinations(candidate, known, label):
+        for params in _combinations(candidate, known, label, spec.split.seed):
             if (label, candidate.algorithm, params) not in made:
                 made.append((label, candidate.algorithm, params))
         if len(made) > MAX_CANDIDATES:
@@ -69,29 +70,66 @@ def parameters_of(algorithm: Algorithm, task: Task, label: str) -> Mapping[str, 
     if algorithm not in ALGORITHMS_BY_TASK[task]:
         fitting = ", ".join(ALGORITHMS_BY_TASK[task])
         raise ManifestError(f"candidate {label}: {algorithm} cannot learn {task}", f"for {task}, use {fitting}")
-    return {name: parameter for name, parameter in PARAMETERS[algorithm].items() if ONLY.get(name, task) == task}
+    return parameters_for(algorithm, task)
 
 
-def _combinations(candidate: Candidate, known: Mapping[str, Parameter], label: str) -> Iterator[dict[str, Scalar]]:
+def _combinations(candidate: Candidate, known: Mapping[str, Parameter], label: str, seed: int) -> Iterator[dict[str, Value]]:
     if both := sorted(candidate.params.keys() & candidate.search.keys()):
         raise ManifestError(f"candidate {label}: {both[0]} is in params and in search", "keep one of them")
     fixed = {name: _checked(name, value, known, label) for name, value in candidate.params.items()}
+    defaults = {name: _default(parameter) for name, parameter in known.items()}
+    if candidate.random is not None:
+        for drawn in _draws(candidate, candidate.random, known, label, seed):
+            yield defaults | fixed | drawn
+        return
     searched = {name: _values(name, values, known, label) for name, values in candidate.search.items()}
     if math.prod(map(len, searched.values())) > MAX_CANDIDATES:
         raise ManifestError(
             f"candidate {label}: its search has more than {MAX_CANDIDATES} combinations", "search fewer values, or lower n"
         )
-    defaults = {name: _default(parameter) for name, parameter in known.items()}
     for chosen in itertools.product(*searched.values()):
         yield defaults | fixed | dict(zip(searched, chosen, strict=True))
 
 
-def _default(parameter: Parameter) -> Scalar:
+def _draws(
+    candidate: Candidate, count: int, known: Mapping[str, Parameter], label: str, seed: int
+) -> Iterator[dict[str, Value]]:
+    """Yield ``count`` different draws, fewer where so many cannot be found.
+
+    A draw depends on its number and on the name of the parameter alone: more draws begin with the same ones.
+    """
+    seen: list[dict[str, Value]] = []
+    for number in range(count * _REDRAWS):
+        drawn = {
+            name: _drawn(name, values, known, label, random.Random(f"{seed} {label} {name} {number}").random())  # noqa: S311 - no secret
+            for name, values in candidate.search.items()
+        }
+        if drawn in seen:
+            continue
+        seen.append(drawn)
+        yield drawn
+        if len(seen) == count:
+            return
+
+
+_REDRAWS = 20
+"""Draws for each one wanted, so that lists and whole numbers, which repeat, give as many different ones as they can."""
+
+
+def _drawn(name: str, declared: Sequence[Value] | Range, known: Mapping[str, Parameter], label: str, share: float) -> Value:
+    """Return the value of a parameter at a share of its list or range, from 0 to below 1."""
+    if not isinstance(declared, Range):
+        values = _values(name, declared, known, label)
+        return values[int(share * len(values))]
+    return _checked(name, _value_at(name, declared, _parameter(name, known, label), label, share), known, label)
+
+
+def _default(parameter: Parameter) -> Value:
     value = parameter.checked(parameter.default)
     return parameter.default if value is None else value
 
 
-def _checked(name: str, value: Scalar, known: Mapping[str, Parameter], label: str) -> Scalar:
+def _checked(name: str, value: Value, known: Mapping[str, Parameter], label: str) -> Value:
     parameter = _parameter(name, known, label)
     checked = parameter.checked(value)
     if checked is None:
@@ -108,7 +146,7 @@ def _parameter(name: str, known: Mapping[str, Parameter], label: str) -> Paramet
     raise ManifestError(f"candidate {label}: unknown parameter {name}", meant + told)
 
 
-def _values(name: str, declared: Sequence[Scalar] | Range, known: Mapping[str, Parameter], label: str) -> list[Scalar]:
+def _values(name: str, declared: Sequence[Value] | Range, known: Mapping[str, Parameter], label: str) -> list[Value]:
     """Return the searched values, each once, in their order."""
     parameter = _parameter(name, known, label)
     values = list(_spaced(name, declared, parameter, label)) if isinstance(declared, Range) else list(declared)
@@ -117,7 +155,13 @@ def _values(name: str, declared: Sequence[Scalar] | Range, known: Mapping[str, P
     return list(dict.fromkeys(_checked(name, value, known, label) for value in values))
 
 
-def _spaced(name: str, declared: Range, parameter: Parameter, label: str) -> Iterator[Scalar]:
+def _spaced(name: str, declared: Range, parameter: Parameter, label: str) -> Iterator[Value]:
+    for step in range(declared.n):
+        yield _value_at(name, declared, parameter, label, step / max(1, declared.n - 1))
+
+
+def _value_at(name: str, declared: Range, parameter: Parameter, label: str, share: float) -> Value:
+    """Return the value at a share of a range: 0 is its first bound, 1 its last one."""
     where = f"candidate {label}: search.{name}"
     if not isinstance(parameter, Number):
         raise ManifestError(f"{where} is a range", f"{name} takes {parameter.told}")
@@ -127,14 +171,12 @@ def _spaced(name: str, declared: Range, parameter: Parameter, label: str) -> Ite
     first, last = bounds
     if declared.log and (first <= 0 or last <= 0):
         raise ManifestError(f"{where} has a bound that is not above 0", "use linear, or bounds above 0")
-    for step in range(declared.n):
-        share = step / max(1, declared.n - 1)
-        value = first * (last / first) ** share if declared.log else first + (last - first) * share
-        value = last if share == 1 else float(f"{value:.6g}")
-        yield round(value) if parameter.whole else value
+    value = first * (last / first) ** share if declared.log else first + (last - first) * share
+    value = last if share == 1 else float(f"{value:.6g}")
+    return round(value) if parameter.whole else value
 
 
-def _named(made: Sequence[tuple[str, Algorithm, dict[str, Scalar]]]) -> Iterator[CandidatePlan]:
+def _named(made: Sequence[tuple[str, Algorithm, dict[str, Value]]]) -> Iterator[CandidatePlan]:
     totals = Counter(label for label, _, _ in made)
     numbers: Counter[str] = Counter()
     for label, algorithm, params in made:
