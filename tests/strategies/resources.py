@@ -10,9 +10,12 @@ from gnomon.resources.dataset import Check, Column, Dataset, DatasetSpec
 from gnomon.resources.dataset import Source as DatasetSource
 from gnomon.resources.model import (
     ALGORITHMS_BY_TASK,
+    LABEL_METRICS,
     METRICS_BY_TASK,
+    TARGET_TASKS,
     Candidate,
     Gate,
+    Metric,
     Model,
     ModelSpec,
     Range,
@@ -21,6 +24,7 @@ from gnomon.resources.model import (
     Scalar,
     Split,
     Task,
+    Value,
 )
 from gnomon.resources.project import Author, Project, ProjectSpec, Prune, Source, Sync, WriteBack
 from gnomon.resources.quantities import parse_share
@@ -85,6 +89,7 @@ numbers = st.integers(-(2**53), 2**53) | st.floats(-1e12, 1e12)
 scalars: st.SearchStrategy[Scalar] = st.one_of(
     st.booleans(), st.integers(-(2**63) + 1, 2**63 - 1), st.floats(-1e12, 1e12), texts
 )
+parameter_values: st.SearchStrategy[Value] = scalars | st.lists(st.integers(0, 10**6), max_size=3).map(tuple)
 digests = st.binary(min_size=32, max_size=32).map(lambda content: f"sha256:{content.hex()}")
 json_values = st.recursive(
     st.none() | scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
@@ -157,12 +162,17 @@ _ranges = st.builds(Range, log=st.tuples(st.floats(1e-6, 1), st.integers(2, 1000
     Range, linear=st.tuples(st.integers(-5, 0), st.floats(0.5, 9)), n=st.integers(1, 3)
 )
 _searches = st.dictionaries(
-    texts.map("s".__add__), st.lists(scalars, min_size=1, max_size=3, unique_by=str).map(tuple) | _ranges, max_size=2
+    texts.map("s".__add__), st.lists(parameter_values, min_size=1, max_size=3, unique_by=str).map(tuple) | _ranges, max_size=2
 )
 
 
+def _metrics(task: Task) -> st.SearchStrategy[Metric]:
+    measurable = [name for name in METRICS_BY_TASK[task] if task != "anomaly" or name not in LABEL_METRICS]
+    return st.sampled_from(measurable)
+
+
 def _gates(task: Task) -> st.SearchStrategy[Gate]:
-    metrics = st.sampled_from(METRICS_BY_TASK[task])
+    metrics = _metrics(task)
     against = st.builds(
         Gate,
         metric=metrics,
@@ -181,23 +191,33 @@ def _model_specs(task: Task) -> st.SearchStrategy[ModelSpec]:
         Candidate,
         algorithm=st.sampled_from(ALGORITHMS_BY_TASK[task]),
         name=st.none() | names,
-        params=st.dictionaries(texts.map("p".__add__), scalars, max_size=2),
+        params=st.dictionaries(texts.map("p".__add__), parameter_values, max_size=2),
         search=_searches,
     )
     return st.builds(
         ModelSpec,
         task=st.just(task),
         dataset=names,
-        target=filled_texts.map("t".__add__),
+        target=filled_texts.map("t".__add__) if task in TARGET_TASKS else st.none(),
         features=st.lists(filled_texts.map("f".__add__), max_size=3, unique=True).map(tuple),
         split=st.builds(
-            Split, by=st.sampled_from([None, "random"]), test=inner_shares, validation=inner_shares, seed=st.integers(0, 9)
+            Split,
+            by=st.sampled_from([None, "time" if task == "forecasting" else "random"]),
+            test=inner_shares,
+            validation=inner_shares,
+            seed=st.integers(0, 9),
         )
         | st.builds(Split, by=st.just("time"), gap=durations),
         candidates=st.lists(
             candidates, min_size=1, max_size=2, unique_by=lambda candidate: candidate.name or id(candidate)
         ).map(tuple),
-        metric=st.none() | st.sampled_from(METRICS_BY_TASK[task]),
+        metric=st.none() | _metrics(task),
+        horizon=st.none() | st.integers(1, 99) | some_time if task == "forecasting" else st.none(),
+        series=st.lists(filled_texts.map("s".__add__), max_size=2, unique=True).map(tuple)
+        if task == "forecasting"
+        else st.just(()),
+        season=st.none() | st.integers(2, 99) if task == "forecasting" else st.none(),
+        contamination=st.none() | st.sampled_from([0.01, 0.5]) if task == "anomaly" else st.none(),
         gates=st.lists(_gates(task), max_size=3)
         .map(tuple)
         .filter(lambda gates: all(g not in gates[:i] for i, g in enumerate(gates))),
@@ -212,7 +232,7 @@ def _model_specs(task: Task) -> st.SearchStrategy[ModelSpec]:
     )
 
 
-models = st.builds(Model, metadata=metadata(), spec=_model_specs("regression") | _model_specs("classification"))
+models = st.builds(Model, metadata=metadata(), spec=st.sampled_from(list(METRICS_BY_TASK)).flatmap(_model_specs))
 services = st.builds(
     Service,
     metadata=metadata(),

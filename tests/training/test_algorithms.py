@@ -29,7 +29,7 @@ CASES = [
 ]
 
 
-def plan(task: Task, algorithm: str, **params: float | str) -> CandidatePlan:
+def plan(task: Task, algorithm: str, **params: float | str | tuple[int, ...]) -> CandidatePlan:
     small = {"random-forest": "n_estimators", "lightgbm": "n_estimators", "hist-gradient-boosting": "max_iter"}
     chosen = {small[algorithm]: SMALL[small[algorithm]]} if algorithm in small else {}
     candidate = {"algorithm": algorithm, "params": chosen | params}

@@ -8,18 +8,103 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Discriminator, Field, Tag
 
 from gnomon.resources.base import ColumnName, Name, Resource, Strict
-from gnomon.resources.quantities import ByteSize, Duration, Share
+from gnomon.resources.cron import Cron, TimeZone
+from gnomon.resources.quantities import ByteSize, Duration, Moment, Months, Share, Span
+from gnomon.resources.search import Search
 
-Task = Literal["regression", "classification"]
-Algorithm = Literal["linear", "ridge", "logistic", "random-forest", "hist-gradient-boosting", "lightgbm"]
+Task = Literal["regression", "classification", "clustering", "density", "reduction", "anomaly", "forecasting"]
+Algorithm = Literal[
+    "linear",
+    "ridge",
+    "lasso",
+    "elastic-net",
+    "logistic",
+    "linear-svm",
+    "svm",
+    "nearest-neighbors",
+    "naive-bayes",
+    "decision-tree",
+    "random-forest",
+    "extra-trees",
+    "hist-gradient-boosting",
+    "lightgbm",
+    "xgboost",
+    "neural-network",
+    "k-means",
+    "gaussian-mixture",
+    "kernel-density",
+    "pca",
+    "isolation-forest",
+]
 Metric = Literal[
-    "rmse", "mae", "r2", "accuracy", "balancedAccuracy", "f1", "precision", "recall", "logLoss", "rocAuc", "latencyP99", "size"
+    "rmse",
+    "mae",
+    "r2",
+    "mape",
+    "smape",
+    "mase",
+    "accuracy",
+    "balancedAccuracy",
+    "f1",
+    "precision",
+    "recall",
+    "logLoss",
+    "rocAuc",
+    "averagePrecision",
+    "silhouette",
+    "daviesBouldin",
+    "calinskiHarabasz",
+    "logLikelihood",
+    "explainedVariance",
+    "reconstructionError",
+    "trustworthiness",
+    "shareError",
+    "anomalyShare",
+    "latencyP99",
+    "size",
 ]
 Scalar = bool | int | float | str
+Value = Scalar | tuple[int, ...]
+"""A parameter's value; a list of whole numbers is one value, such as the widths of a network's layers."""
+
+_REGRESSORS: tuple[Algorithm, ...] = (
+    "linear",
+    "ridge",
+    "lasso",
+    "elastic-net",
+    "linear-svm",
+    "svm",
+    "nearest-neighbors",
+    "decision-tree",
+    "random-forest",
+    "extra-trees",
+    "hist-gradient-boosting",
+    "lightgbm",
+    "xgboost",
+    "neural-network",
+)
 
 ALGORITHMS_BY_TASK: Mapping[Task, tuple[Algorithm, ...]] = {
-    "regression": ("linear", "ridge", "random-forest", "hist-gradient-boosting", "lightgbm"),
-    "classification": ("logistic", "random-forest", "hist-gradient-boosting", "lightgbm"),
+    "regression": _REGRESSORS,
+    "classification": (
+        "logistic",
+        "linear-svm",
+        "svm",
+        "nearest-neighbors",
+        "naive-bayes",
+        "decision-tree",
+        "random-forest",
+        "extra-trees",
+        "hist-gradient-boosting",
+        "lightgbm",
+        "xgboost",
+        "neural-network",
+    ),
+    "clustering": ("k-means", "gaussian-mixture"),
+    "density": ("gaussian-mixture", "kernel-density"),
+    "reduction": ("pca",),
+    "anomaly": ("isolation-forest", "gaussian-mixture", "kernel-density", "pca"),
+    "forecasting": _REGRESSORS,
 }
 TASKS_BY_ALGORITHM: Mapping[Algorithm, tuple[Task, ...]] = {
     algorithm: tuple(task for task in get_args(Task) if algorithm in ALGORITHMS_BY_TASK.get(task, ()))
@@ -29,10 +114,43 @@ TASKS_BY_ALGORITHM: Mapping[Algorithm, tuple[Task, ...]] = {
 METRICS_BY_TASK: Mapping[Task, tuple[Metric, ...]] = {
     "regression": ("rmse", "mae", "r2"),
     "classification": ("accuracy", "balancedAccuracy", "f1", "precision", "recall", "logLoss", "rocAuc"),
+    "clustering": ("silhouette", "daviesBouldin", "calinskiHarabasz"),
+    "density": ("logLikelihood",),
+    "reduction": ("explainedVariance", "reconstructionError", "trustworthiness"),
+    "anomaly": ("rocAuc", "averagePrecision", "f1", "precision", "recall", "shareError", "anomalyShare"),
+    "forecasting": ("rmse", "mae", "r2", "mape", "smape", "mase"),
 }
+LABEL_METRICS: frozenset[Metric] = frozenset({"rocAuc", "averagePrecision", "f1", "precision", "recall"})
+"""Those of anomalies that need a target: a column that says which rows are anomalous."""
+TARGET_TASKS: frozenset[Task] = frozenset({"regression", "classification", "forecasting"})
+"""Tasks that learn a target. ``anomaly`` may have one, to be measured by; the others have none."""
+DEFAULT_METRICS: Mapping[Task, Metric] = {
+    "regression": "rmse",
+    "classification": "logLoss",
+    "clustering": "silhouette",
+    "density": "logLikelihood",
+    "reduction": "explainedVariance",
+    "anomaly": "averagePrecision",
+    "forecasting": "rmse",
+}
+"""What chooses between candidates where the model does not say; of anomalies without labels it is ``shareError``."""
+DEFAULT_CONTAMINATION = 0.05
 PACKED_METRICS: frozenset[Metric] = frozenset({"latencyP99", "size"})
 """Measured on the packed artifact alone: they fit every task, and gate only."""
-SHARE_METRICS: frozenset[Metric] = frozenset({"accuracy", "balancedAccuracy", "f1", "precision", "recall", "rocAuc"})
+SHARE_METRICS: frozenset[Metric] = frozenset(
+    {
+        "accuracy",
+        "balancedAccuracy",
+        "f1",
+        "precision",
+        "recall",
+        "rocAuc",
+        "averagePrecision",
+        "trustworthiness",
+        "shareError",
+        "anomalyShare",
+    }
+)
 """Between 0 and 1."""
 
 
@@ -54,7 +172,7 @@ def _search_shape(value: object) -> str | None:
 
 
 SearchValues = Annotated[
-    Annotated[tuple[Scalar, ...], Tag("values")] | Annotated[Range, Tag("range")],
+    Annotated[tuple[Value, ...], Tag("values")] | Annotated[Range, Tag("range")],
     Discriminator(
         _search_shape,
         custom_error_type="search_values",
@@ -71,14 +189,21 @@ class Candidate(Strict):
     """What is fitted."""
     name: Name | None = None
     """What reports call it; the default is the algorithm."""
-    params: dict[str, Scalar] = Field(default_factory=dict)
+    params: dict[str, Value] = Field(default_factory=dict)
     """Parameters of the algorithm, under their names in its library."""
     search: dict[str, SearchValues] = Field(default_factory=dict)
     """Parameters to try: lists of values, or ranges. Every combination is a candidate."""
+    random: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """So many combinations drawn at random instead of every one, the same for the same ``split.seed``.
+
+    Ranges are then drawn from evenly, or evenly in logarithm, between their bounds.
+    """
 
     @property
     def combinations(self) -> int:
         """How many candidates the search comes to."""
+        if self.random is not None:
+            return self.random
         return math.prod(values.n if isinstance(values, Range) else len(values) for values in self.search.values())
 
 
@@ -88,7 +213,7 @@ class Split(Strict):
     by: Literal["time", "random", "stratified"] | None = None
     """The default is ``time`` where the dataset declares a time column.
 
-    Without one it is ``stratified`` for classification and ``random`` for regression.
+    Without one it is ``stratified`` for classification and ``random`` for other tasks. Forecasting is always by ``time``.
     """
     test: Share = 0.2
     """Share of all rows on which gates are measured. Nothing is fitted or chosen on them."""
@@ -119,15 +244,60 @@ class Gate(Strict):
     """With ``against``: by which factor the candidate may be worse, such as 1.02."""
 
 
-class Retrain(Strict):
-    """What starts a run besides the first, and how often."""
+class Backfill(Strict):
+    """Which past windows are wanted besides the newest: so many of them, or all since a moment."""
 
-    when: tuple[Literal["data", "code"], ...] = ("data", "code")
-    """Which changes start a run."""
+    windows: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """The newest so many complete windows that hold rows."""
+    since: Moment | None = None
+    """Every complete window that starts then or later."""
+
+
+class Window(Strict):
+    """Train on the rows of one window of event time after the other, each half-open: ``[start, end)``, in UTC."""
+
+    span: Span
+    """How much time a window covers; ``1mo`` and ``1y`` follow the calendar."""
+    every: Span | None = None
+    """From the end of one window to the end of the next; the default is ``span``. Less overlaps, more leaves gaps."""
+    origin: Moment | None = None
+    """A moment at which a window ends, and others follow in steps of ``every``.
+
+    The default is the first of January where ``every`` is of months, and Monday, 1970-01-05, where it is of fixed length.
+    """
+    lateness: Duration = timedelta(0)
+    """A window is complete when there are rows of this much after its end. Rows that come later still count."""
+    closed_until: Moment | None = None
+    """Rows before this moment are all there: windows up to it are complete, even if no later row ever comes."""
+    backfill: Backfill | None = None
+    """Which past windows are wanted; without it, the newest complete one alone."""
+
+    @property
+    def step(self) -> timedelta | Months:
+        """From the end of one window to the end of the next."""
+        return self.span if self.every is None else self.every
+
+
+class Retrain(Strict):
+    """What starts a run besides the first, and how often. A changed spec starts one whatever stands here."""
+
+    when: tuple[Literal["data", "code"], ...] | None = None
+    """Which changes start a run at once. The default is ``data`` and ``code``, or with a ``schedule`` nothing."""
+    schedule: Cron | None = None
+    """When all that has changed is taken up: minute, hour, day of the month, month, day of the week, such as ``0 3 * * 1``."""
+    timezone: TimeZone = "UTC"
+    """The zone of that time of day, such as ``Europe/Brussels``."""
     cooldown: Duration = timedelta(0)
-    """Least time between the starts of two runs."""
+    """Least time between the starts of two runs (of one window)."""
     max_per_day: Annotated[int, Field(ge=1)] | None = None
-    """Most runs in 24 hours."""
+    """Most runs (of one window) in 24 hours."""
+
+    @property
+    def at_once(self) -> tuple[str, ...]:
+        """Which changes start a run as soon as they are seen."""
+        if self.when is not None:
+            return self.when
+        return () if self.schedule is not None else ("data", "code")
 
 
 class Resources(Strict):
@@ -148,16 +318,37 @@ class ModelSpec(Strict):
     """What kind of answer the model gives."""
     dataset: Name
     """The Dataset of this namespace to learn from."""
-    target: ColumnName
-    """The column to predict."""
+    target: ColumnName | None = None
+    """The column to predict. For ``anomaly`` it may name labels, which only measure; other tasks without a target have none."""
     features: tuple[ColumnName, ...] = ()
-    """Raw columns; empty means every column but the target."""
+    """Raw columns; empty means every column but the target.
+
+    For ``forecasting`` these must be known ahead, such as a holiday or a price; empty means the past of the target alone.
+    """
+    horizon: Annotated[int, Field(ge=1)] | Duration | None = None
+    """``forecasting`` only: how far ahead, in steps of the series or as a duration. The default is 1 step."""
+    series: tuple[ColumnName, ...] = ()
+    """``forecasting`` only: columns that tell several series in one table apart."""
+    season: Annotated[int, Field(ge=2)] | None = None
+    """``forecasting`` only: after how many steps the pattern repeats.
+
+    The default follows from the step: 24 for hours, 7 for days, 52 for weeks, 12 for months.
+    """
+    contamination: Share | None = None
+    """``anomaly`` only: the share of rows that is taken to be anomalous, which sets the threshold. The default is 5%."""
     split: Split = Split()
     """Which rows are for fitting, choosing and judging."""
+    window: Window | None = None
+    """Train on windows of event time, each by itself; without it, on all rows."""
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
     """What is tried; the best on the validation rows is judged by the gates."""
+    search: Search = Search()
+    """How the best candidate is found."""
     metric: Metric | None = None
-    """Chooses between candidates; the default is ``rmse`` for regression and ``logLoss`` for classification."""
+    """Chooses between candidates. The default is ``rmse`` for regression and forecasting, ``logLoss`` for classification,
+    ``silhouette`` for clustering, ``logLikelihood`` for density, ``explainedVariance`` for reduction, and for anomaly
+    ``averagePrecision`` with a target, ``shareError`` without.
+    """
     gates: tuple[Gate, ...] = ()
     """What the best candidate must pass to become a version."""
     retrain: Retrain = Retrain()

@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 from gnomon.errors import TrainingError
 from gnomon.features.graph import FLOAT, STRING, GraphBuilder
 from gnomon.inference.signature import Signature
-from gnomon.training.algorithms import forest, hist_gradient_boosting, lightgbm, linear
+from gnomon.training.algorithms import (
+    forest,
+    hist_gradient_boosting,
+    lightgbm,
+    linear,
+    linear_svm,
+    naive_bayes,
+    nearest_neighbors,
+    neural_network,
+    svm,
+)
 from gnomon.training.algorithms.interface import Fitted, Floats, TrainingRows
 from gnomon.training.candidates import CandidatePlan
 from gnomon.training.links import emit_spread, spread
@@ -59,14 +69,39 @@ def fit_model(plan: CandidatePlan, rows: TrainingRows) -> NativeModel:
 
 def _fitted(plan: CandidatePlan, rows: TrainingRows) -> Fitted:
     match plan.algorithm:
-        case "linear" | "ridge" | "logistic":
+        case "linear" | "ridge" | "lasso" | "elastic-net" | "logistic":
             return linear.fit(rows, plan.algorithm, plan.params)
-        case "random-forest":
-            return forest.fit(rows, plan.params)
+        case "linear-svm":
+            return linear_svm.fit(rows, plan.params)
+        case "svm":
+            return svm.fit(rows, plan.params)
+        case "nearest-neighbors":
+            return nearest_neighbors.fit(rows, plan.params)
+        case "naive-bayes":
+            return naive_bayes.fit(rows, plan.params)
+        case "decision-tree" | "random-forest" | "extra-trees":
+            return forest.fit(rows, plan.algorithm, plan.params)
         case "hist-gradient-boosting":
             return hist_gradient_boosting.fit(rows, plan.params)
         case "lightgbm":
             return lightgbm.fit(rows, plan.params)
+        case "xgboost":
+            return _fitted_xgboost(plan, rows)
+        case "neural-network":
+            return neural_network.fit(rows, plan.params)
+
+
+def _fitted_xgboost(plan: CandidatePlan, rows: TrainingRows) -> Fitted:
+    try:
+        from gnomon.training.algorithms import xgboost  # noqa: PLC0415 - an extra, which other candidates do without
+    except ModuleNotFoundError as error:
+        if error.name != "xgboost":
+            raise
+        raise TrainingError(
+            f"candidate {plan.name} needs XGBoost, which is not installed where steps run",
+            "install gnomon[xgboost] there, or use lightgbm or hist-gradient-boosting",
+        ) from error
+    return xgboost.fit(rows, plan.params)
 
 
 def export(model: NativeModel, raw: Matrices, signature: Signature) -> bytes:
