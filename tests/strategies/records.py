@@ -100,6 +100,8 @@ ended_steps = st.builds(
     log=st.none() | digests,
     cpu_s=st.floats(0, 1e9),
     peak_rss_bytes=counts,
+    reason=st.sampled_from(["", "error", "memory", "timeout", "signal", "lost"]),
+    parts=st.none() | json_objects,
 )
 versions = st.builds(
     VersionRecord,

@@ -430,3 +430,23 @@ def test_threads_write_and_read_side_by_side(records: Records) -> None:
     with ThreadPoolExecutor(6) as threads:
         assert list(threads.map(work, range(6))) == [10] * 6
     assert [event.count for event in records.events()] == [60]
+
+
+def test_every_attempt_at_a_step_is_told_and_the_last_one_counts(records: Records) -> None:
+    failed = replace(STEP, state="failed", ended_at=NOW, reason="memory", error="killed for memory")
+    again = replace(DONE, attempt=2)
+    for step in (failed, replace(STEP, name="other"), again):
+        (records.step_ended if step.ended_at else records.step_started)(step)
+    assert [(step.name, step.attempt, step.reason) for step in records.attempts("run-1")] == [
+        ("fit", 1, "memory"),
+        ("other", 1, ""),
+        ("fit", 2, ""),
+    ]
+    assert [(step.name, step.attempt) for step in records.steps("run-1")] == [("other", 1), ("fit", 2)]
+
+
+def test_what_a_closure_consists_of_is_kept_once(records: Records) -> None:
+    assert records.closure("abc") is None
+    records.put_closure("abc", {"parts": {"a.py:f": "1"}})
+    records.put_closure("abc", {"parts": {}})
+    assert records.closure("abc") == {"parts": {"a.py:f": "1"}}

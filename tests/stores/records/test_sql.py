@@ -13,6 +13,7 @@ from sqlalchemy import event
 
 from gnomon.errors import StoreError, UsageError
 from gnomon.resources.identity import Digest, ResourceKey
+from gnomon.stores.records.journal import SqliteJournal
 from gnomon.stores.records.sql import SqlRecords, open_sqlite
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -86,7 +87,7 @@ def test_every_connection_is_set_so_that_an_acknowledged_row_is_durable(records:
             assert found == wanted
 
 
-@pytest.mark.parametrize("revision", ["0002", "9999", "7f3a"])
+@pytest.mark.parametrize("revision", ["0999", "9999", "7f3a"])
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(path: Path, revision: str) -> None:
     open_sqlite(path).close()
     with sqlite3.connect(path) as connection:
@@ -182,8 +183,11 @@ def test_what_is_asked_reads_an_index_and_not_the_table(records: SqlRecords) -> 
     event.listen(
         records._database._engine, "before_cursor_execute", lambda _c, _u, text, values, *_: asked.append((text, values))
     )
+    assert isinstance(records._journal, SqliteJournal)
+    records._journal._database.set_trace_callback(lambda text: asked.append((text, ())))
     records.cached_result("key")
     records.steps("run")
+    records.closure("digest")
     records.resource(MODEL)
     records.resources("Model")
     records.add_event("Normal", MODEL, "Trained", "it is trained", NOW)
@@ -199,7 +203,7 @@ def test_what_is_asked_reads_an_index_and_not_the_table(records: SqlRecords) -> 
     records.release_mark(service)
     records.setting("name")
     queries = [(text, values) for text, values in asked if text.startswith("SELECT")]
-    assert len(queries) == 16
+    assert len(queries) == 17
 
     with records._database.reading() as connection:
         for text, values in queries:

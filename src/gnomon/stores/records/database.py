@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,6 +46,8 @@ class Database:
                 )
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        self.file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+        """Where a SQLite database lies."""
         self._name = url.render_as_string(hide_password=True)
         self._writer = self._engine.execution_options(writes=True)
         self._turn = threading.Lock()

@@ -14,6 +14,8 @@ RunState = Literal["running", "passed", "refused", "failed", "superseded"]
 ``superseded``: cancelled, by a person or for something newer.
 """
 StepState = Literal["running", "done", "cached", "failed", "killed", "timed-out", "cancelled"]
+StepReason = Literal["", "error", "memory", "timeout", "signal", "lost", "cancelled"]
+"""Why a step did not end well. ``memory``: over its limit, or the machine had none left. ``lost``: what it ran in went away."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,9 @@ class StepRecord:
     log: Digest | None = None
     cpu_s: float = 0.0
     peak_rss_bytes: int = 0
+    reason: StepReason = ""
+    parts: Mapping[str, Any] | None = None
+    """What the key was made of, as ``pipeline.keys`` writes it; None where nothing was started for it."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,18 @@ class Journal(Protocol):
 
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Return the steps of a run in the order in which they started, the last attempt of each."""
+        ...
+
+    def attempts(self, run: str) -> Sequence[StepRecord]:
+        """Return every attempt at the steps of a run, in the order in which they started."""
+        ...
+
+    def put_closure(self, digest: str, parts: Mapping[str, Any]) -> None:
+        """Keep what a code closure consists of, so that ``why`` can tell two apart."""
+        ...
+
+    def closure(self, digest: str) -> Mapping[str, Any] | None:
+        """Return what a code closure consists of."""
         ...
 
 

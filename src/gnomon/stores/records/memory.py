@@ -19,7 +19,16 @@ from gnomon.stores.records.interface import (
     StepRecord,
     VersionRecord,
 )
-from gnomon.stores.records.values import FOLD_WINDOW, check_ended, check_started, clean_text, next_version, plain_json, utc
+from gnomon.stores.records.values import (
+    FOLD_WINDOW,
+    check_ended,
+    check_started,
+    clean_text,
+    last_attempts,
+    next_version,
+    plain_json,
+    utc,
+)
 
 _Record = TypeVar("_Record")
 
@@ -37,6 +46,7 @@ class MemoryRecords:
         self._snapshots: dict[tuple[ResourceKey, Digest, Revision], SnapshotRecord] = {}
         self._marks: dict[ResourceKey, ReleaseMark] = {}
         self._settings: dict[str, Any] = {}
+        self._closures: dict[str, Mapping[str, Any]] = {}
 
     def cached_result(self, key: str) -> Mapping[str, Any] | None:
         """Return the newest result kept for a step key."""
@@ -55,9 +65,22 @@ class MemoryRecords:
 
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Return the last attempt of each step of a run, in the order in which these started."""
-        found = [step for step in self._all(self._steps) if step.run == run]
-        last = {step.name: step for step in sorted(found, key=lambda step: step.attempt)}
-        return [step for step in found if step is last[step.name]]
+        return last_attempts(self.attempts(run))
+
+    def attempts(self, run: str) -> Sequence[StepRecord]:
+        """Return every attempt at the steps of a run, in the order in which they started."""
+        return [step for step in self._all(self._steps) if step.run == run]
+
+    def put_closure(self, digest: str, parts: Mapping[str, Any]) -> None:
+        """Keep what a code closure consists of."""
+        kept = plain_json(parts)
+        with self._lock:
+            self._closures.setdefault(digest, kept)
+
+    def closure(self, digest: str) -> Mapping[str, Any] | None:
+        """Return what a code closure consists of."""
+        parts: Mapping[str, Any] | None = plain_json(self._closures.get(digest))
+        return parts
 
     def put_resource(self, record: ResourceRecord) -> None:
         """Insert or replace a resource."""
@@ -209,6 +232,7 @@ class MemoryRecords:
             started_at=utc(step.started_at),
             ended_at=_utc_or_none(step.ended_at),
             result=plain_json(step.result),
+            parts=plain_json(step.parts),
         )
         with self._lock:
             self._steps[step.run, step.name, step.attempt] = kept

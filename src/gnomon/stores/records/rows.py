@@ -65,7 +65,7 @@ def step_row(step: StepRecord) -> NewRow:
 
 def step_of(row: Row) -> StepRecord:
     """Return the step in a row."""
-    return _record(StepRecord, row)
+    return _record(StepRecord, row, reason=row["reason"] or "")
 
 
 def version_row(version: VersionRecord) -> NewRow:

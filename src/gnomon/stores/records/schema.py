@@ -10,10 +10,23 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from gnomon.stores.records.values import utc
+from gnomon.stores.records.values import REVISION, utc
 
-REVISION = "0001"
-"""The migration that makes these tables. Revisions are four digits and grow."""
+__all__ = [
+    "CLOSURES",
+    "EVENTS",
+    "KEY",
+    "METADATA",
+    "RELEASE_MARKS",
+    "RESOURCES",
+    "REVISION",
+    "RUNS",
+    "SETTINGS",
+    "SNAPSHOTS",
+    "STEPS",
+    "VERSIONS",
+    "UtcDateTime",
+]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -141,6 +154,8 @@ STEPS = sa.Table(
     _text("log", nullable=True),
     sa.Column("cpu_s", sa.Double, nullable=False),
     _count("peak_rss_bytes"),
+    _text("reason", nullable=True),
+    sa.Column("parts", sa.JSON(none_as_null=True), nullable=True),
     sa.UniqueConstraint("run", "name", "attempt"),
     sa.Index(None, "key", "state", "position"),
     sqlite_autoincrement=True,
@@ -181,5 +196,7 @@ RELEASE_MARKS = sa.Table(
     _count("sequence"),
     _json("withdrawn"),
 )
+
+CLOSURES = sa.Table("closures", METADATA, _text("digest", primary_key=True), _json("parts"))
 
 SETTINGS = sa.Table("settings", METADATA, _text("name", primary_key=True), _json("value"))

@@ -24,6 +24,7 @@ from gnomon.stores.records.interface import (
     StepRecord,
     VersionRecord,
 )
+from gnomon.stores.records.journal import SqliteJournal
 from gnomon.stores.records.schema import (
     EVENTS,
     KEY,
@@ -32,10 +33,10 @@ from gnomon.stores.records.schema import (
     RUNS,
     SETTINGS,
     SNAPSHOTS,
-    STEPS,
     VERSIONS,
 )
-from gnomon.stores.records.values import FOLD_WINDOW, check_ended, check_started, clean_text, next_version, utc
+from gnomon.stores.records.sql_journal import SqlJournal
+from gnomon.stores.records.values import FOLD_WINDOW, clean_text, next_version, utc
 
 
 def open_sqlite(path: Path) -> "SqlRecords":
@@ -58,34 +59,41 @@ class SqlRecords:
 
     def __init__(self, address: str | URL) -> None:
         self._database = Database(address)
+        file = self._database.file
+        self._journal = SqliteJournal(file) if file is not None else SqlJournal(self._database)
         self._put_resource = self._database.upsert(RESOURCES, KEY)
         self._put_run = self._database.upsert(RUNS, ("id",))
-        self._put_step = self._database.upsert(STEPS, ("run", "name", "attempt"))
         self._put_snapshot = self._database.upsert(SNAPSHOTS, (*KEY, "digest", "revision"), replace=False)
         self._put_mark = self._database.upsert(RELEASE_MARKS, KEY)
         self._put_setting = self._database.upsert(SETTINGS, ("name",))
 
     def cached_result(self, key: str) -> Mapping[str, Any] | None:
         """Return the newest result kept for a step key."""
-        with self._database.reading() as connection:
-            result: Mapping[str, Any] | None = connection.execute(_CACHED_RESULT, {"step_key": key}).scalar()
-        return result
+        return self._journal.cached_result(key)
 
     def step_started(self, step: StepRecord) -> None:
         """Journal the start of an attempt."""
-        check_started(step)
-        self._write(self._put_step, rows.step_row(step))
+        self._journal.step_started(step)
 
     def step_ended(self, step: StepRecord) -> None:
         """Journal the end of an attempt. Its row is the cache entry too, so both are there or neither."""
-        check_ended(step)
-        self._write(self._put_step, rows.step_row(step))
+        self._journal.step_ended(step)
 
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Return the last attempt of each step of a run, in the order in which these started."""
-        found = self._read(sa.select(STEPS).where(STEPS.c.run == run).order_by(STEPS.c.attempt))
-        last = {row["name"]: row for row in found}
-        return [rows.step_of(row) for row in sorted(last.values(), key=lambda row: int(row["position"]))]
+        return self._journal.steps(run)
+
+    def attempts(self, run: str) -> Sequence[StepRecord]:
+        """Return every attempt at the steps of a run, in the order in which they started."""
+        return self._journal.attempts(run)
+
+    def put_closure(self, digest: str, parts: Mapping[str, Any]) -> None:
+        """Keep what a code closure consists of."""
+        self._journal.put_closure(digest, parts)
+
+    def closure(self, digest: str) -> Mapping[str, Any] | None:
+        """Return what a code closure consists of."""
+        return self._journal.closure(digest)
 
     def put_resource(self, record: ResourceRecord) -> None:
         """Insert or replace a resource."""
@@ -215,6 +223,7 @@ class SqlRecords:
 
     def close(self) -> None:
         """Let go of the database."""
+        self._journal.close()
         self._database.close()
 
     def _read(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
@@ -227,12 +236,6 @@ class SqlRecords:
 
 
 # Built once, for these are asked often.
-_CACHED_RESULT = (
-    sa.select(STEPS.c.result)
-    .where(STEPS.c.key == sa.bindparam("step_key"), STEPS.c.state == "done")
-    .order_by(STEPS.c.position.desc())
-    .limit(1)
-)
 _RECENT_EVENT = (
     sa.select(EVENTS.c.id, EVENTS.c.last_seen)
     .where(*(EVENTS.c[name] == sa.bindparam(name) for name in (*KEY, "reason", "message")))

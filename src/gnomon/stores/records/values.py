@@ -1,7 +1,7 @@
 """What a record may hold, and its normal form: the same whichever store keeps it."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,8 @@ from gnomon.errors import UsageError
 from gnomon.resources.identity import Digest
 from gnomon.stores.records.interface import StepRecord
 
+REVISION = "0002"
+"""The migration that makes the tables of this version. Revisions are four digits and grow."""
 FOLD_WINDOW = timedelta(hours=1)
 """How long equal events are counted in one. It starts with the first, so a lasting trouble shows anew each hour."""
 
@@ -48,6 +50,12 @@ def utc(at: datetime) -> datetime:
 def clean_text(text: str) -> str:
     """Return text for people as every database can hold it: what is not Unicode (or NUL) becomes U+FFFD."""
     return text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def last_attempts(attempts: Sequence[StepRecord]) -> Sequence[StepRecord]:
+    """Return the last attempt at each step, in the order in which these started."""
+    last = {step.name: step for step in sorted(attempts, key=lambda step: step.attempt)}
+    return [step for step in attempts if step is last[step.name]]
 
 
 def check_started(step: StepRecord) -> None:
