@@ -1,0 +1,1 @@
+"""The text of a feature becomes a typed tree: read by `reader`, given types by `types`."""
