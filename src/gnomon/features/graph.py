@@ -55,13 +55,14 @@ class GraphBuilder:
         """Return the name of a constant int64 vector."""
         return self.constant(np.array(values, dtype=np.int64))
 
-    def node(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Add an operator with one output and return the output's name."""
+    def node(self, op: str, *inputs: str, domain: str = "", spare: int = 0, **attributes: Any) -> str:
+        """Add an operator and return the name of its first output; ``spare`` is how many more it has, which nobody reads."""
         node = helper.make_node(op, list(inputs), [""], domain=domain, **attributes)
         key = b"node" + node.SerializeToString(deterministic=True)
         if key not in self._names:
             name = f"t{len(self._nodes)}"
             node.output[0] = node.name = self._names[key] = name
+            node.output.extend(f"{name}s{number}" for number in range(spare))
             self._nodes.append(node)
         return self._names[key]
 

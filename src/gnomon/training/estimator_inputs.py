@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from gnomon.errors import TrainingError
 from gnomon.features.calendar_parts import Part, calendar_part, is_missing
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import (
+    DISTANCE_LIMIT,
+    STANDARD_LIMIT,
     Block,
     CalendarNumbers,
     CalendarWaves,
@@ -33,6 +36,10 @@ _LEAST_SPAN: Mapping[Part, int] = {"day_of_year": _YEAR, "month": _YEAR, "day_of
 _TREE_PARTS: tuple[Part, ...] = ("minute_of_day", "weekday", "day_of_month", "day_of_year")
 """Trees find the hour and the month within these."""
 _LINEAR_PARTS: tuple[Part, ...] = ("hour", "weekday", "day_of_month", "month")
+_HIGHEST: Mapping[Part, int] = {"hour": 23, "weekday": 6, "day_of_month": 31, "month": 12}
+"""The largest value of each of these parts."""
+_BAYES_LIMIT = 16.0
+"""Deviations: the tail of a normal distribution says nothing true about a wild value, and would outweigh all else."""
 
 
 def fit_for_trees(raw: Matrices, target: NDArray[np.float64], classes: int) -> Preprocessing:
@@ -56,14 +63,18 @@ def fit_for_trees(raw: Matrices, target: NDArray[np.float64], classes: int) -> P
     return _preprocessing(raw, blocks)
 
 
-def fit_for_linear(raw: Matrices) -> Preprocessing:
+def fit_for_linear(raw: Matrices, limit: float = float(STANDARD_LIMIT)) -> Preprocessing:
     """Return the preprocessing for linear models: standardised numbers, one feature for each level, waves of time.
+
+    Args:
+        raw: The training rows.
+        limit: Within how many deviations numbers are held.
 
     Raises:
         TrainingError: No feature varies.
     """
     blocks: list[Block] = []
-    if (numbers := _standardised_numbers(raw.floats)) is not None:
+    if (numbers := _standardised_numbers(raw.floats, limit)) is not None:
         blocks.append(numbers)
     for column, texts in enumerate(raw.strings.T):
         counts = Counter(texts.tolist())
@@ -72,6 +83,58 @@ def fit_for_linear(raw: Matrices) -> Preprocessing:
             blocks.append(OneHot(column, tuple(sorted(levels))))
     blocks += [CalendarWaves(column, parts) for column, parts in _useful_parts(raw, _LINEAR_PARTS)]
     return _preprocessing(raw, blocks)
+
+
+@dataclass(frozen=True)
+class BayesInputs:
+    """What naive Bayes sees: numbers, and categories that are whole numbers from 0 to their ``highest``, or NaN for missing."""
+
+    numbers: Preprocessing | None
+    categories: Preprocessing | None
+    highest: tuple[int, ...]
+
+
+def fit_for_bayes(raw: Matrices) -> BayesInputs:
+    """Return the preprocessings for naive Bayes: standardised numbers here, categories there.
+
+    Categories are text, parts of time, numbers that are only ever 0 or 1, and whether any other number is missing: its highest
+    is then 0, as missing and known are all there is to tell.
+
+    Raises:
+        TrainingError: No feature varies.
+    """
+    finite = np.isfinite(raw.floats)
+    some, every = finite.any(axis=0), finite.all(axis=0)
+    binary = some & (~finite | np.isin(raw.floats, (0, 1))).all(axis=0)
+    blocks: list[Block] = []
+    highest: list[int] = []
+    for columns, largest in ((some & ~every & ~binary, 0), (binary, 1)):
+        if chosen := tuple(np.flatnonzero(columns).tolist()):
+            blocks.append(Numbers(chosen))
+            highest += [largest] * len(chosen)
+    for column, texts in enumerate(raw.strings.T):
+        counts = Counter(texts.tolist())
+        if len(counts) > 1:
+            levels = sorted(_frequent_levels(counts, len(raw)) | {""})
+            blocks.append(OrderedCodes(column, {level: float(i) for i, level in enumerate(levels)}, float(len(levels))))
+            highest.append(len(levels))
+    for column, parts in _useful_parts(raw, _LINEAR_PARTS):
+        blocks.append(CalendarNumbers(column, parts))
+        highest += [_HIGHEST[part] for part in parts]
+    numbers = _standardised_numbers(np.where(binary, np.float32(np.nan), raw.floats), _BAYES_LIMIT)
+    if numbers is None:
+        return BayesInputs(None, _preprocessing(raw, blocks), tuple(highest))
+    whole = Preprocessing((replace(numbers, flagged=()),))
+    return BayesInputs(whole, Preprocessing(tuple(blocks)) if blocks else None, tuple(highest))
+
+
+def fit_for_distances(raw: Matrices) -> Preprocessing:
+    """Return the preprocessing for what measures distances: that of linear models, numbers within 100 deviations.
+
+    Raises:
+        TrainingError: No feature varies.
+    """
+    return fit_for_linear(raw, float(DISTANCE_LIMIT))
 
 
 def _preprocessing(raw: Matrices, blocks: Sequence[Block]) -> Preprocessing:
@@ -88,7 +151,7 @@ def _varies(features: NDArray[np.float32]) -> bool:
     return bool(((features != first) & ~(np.isnan(features) & np.isnan(first))).any())
 
 
-def _standardised_numbers(floats: NDArray[np.float32]) -> StandardisedNumbers | None:
+def _standardised_numbers(floats: NDArray[np.float32], limit: float) -> StandardisedNumbers | None:
     """Return the block for the columns that vary, or None where none does."""
     columns, fills, means, scales, flagged = [], [], [], [], []
     for column in range(floats.shape[1]):
@@ -109,7 +172,7 @@ def _standardised_numbers(floats: NDArray[np.float32]) -> StandardisedNumbers | 
         scales.append(1 / deviation)
     if not columns:
         return None
-    return StandardisedNumbers(tuple(columns), tuple(fills), tuple(means), tuple(scales), tuple(flagged))
+    return StandardisedNumbers(tuple(columns), tuple(fills), tuple(means), tuple(scales), tuple(flagged), limit)
 
 
 def _frequent_levels(counts: Mapping[str, int], rows: int) -> frozenset[str]:

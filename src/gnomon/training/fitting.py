@@ -7,23 +7,30 @@ from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 
 from gnomon.errors import TrainingError
-from gnomon.features.graph import FLOAT, STRING, GraphBuilder
+from gnomon.features.graph import GraphBuilder
 from gnomon.inference.signature import Signature
+from gnomon.resources.model import DEFAULT_CONTAMINATION, TARGET_TASKS, Task
 from gnomon.training.algorithms import (
     forest,
+    gaussian_mixture,
     hist_gradient_boosting,
+    isolation_forest,
+    k_means,
+    kernel_density,
     lightgbm,
     linear,
     linear_svm,
     naive_bayes,
     nearest_neighbors,
     neural_network,
+    pca,
     svm,
 )
 from gnomon.training.algorithms.interface import Fitted, Floats, TrainingRows
 from gnomon.training.candidates import CandidatePlan
 from gnomon.training.links import emit_spread, spread
 from gnomon.training.matrices import Matrices
+from gnomon.training.outputs import Meaning, emit_outputs, measures_distance
 from gnomon.training.preprocessing import declare_inputs
 
 
@@ -34,15 +41,27 @@ class NativeModel:
     fitted: Fitted
     known: NDArray[np.int64]
     classes: int
+    meaning: Meaning
+    """What its answers mean."""
+    unit: float = 1.0
+    """What differences between answers are measured in, besides the target's deviation."""
 
     def predict(self, raw: Matrices) -> Floats:
-        """Return (N,) values or (N, classes) probabilities; a class never seen in training has 0."""
+        """Return (N,) values or (N, width) of them, such as probabilities; a class never seen in training has 0."""
         answers = self.fitted.predict(raw)
         return spread(answers, self.known, self.classes) if self.classes else answers
 
 
-def fit_model(plan: CandidatePlan, rows: TrainingRows) -> NativeModel:
+def fit_model(
+    plan: CandidatePlan, rows: TrainingRows, task: Task | None = None, contamination: float = DEFAULT_CONTAMINATION
+) -> NativeModel:
     """Fit a candidate; of ``rows.classes``, some may not occur.
+
+    Args:
+        plan: What is fitted.
+        rows: The rows to learn from.
+        task: What is learnt; by default a regression, or a classification where there are classes.
+        contamination: Anomalies: the share of the rows that the threshold leaves above it.
 
     Raises:
         TrainingError: The rows do not suffice, or the library refuses them.
@@ -57,17 +76,30 @@ def fit_model(plan: CandidatePlan, rows: TrainingRows) -> NativeModel:
     if rows.classes:
         target = np.searchsorted(known, rows.target).astype(np.float64)
         present = TrainingRows(rows.raw, target, len(known), rows.ordered, rows.seed)
+    task = task or ("classification" if rows.classes else "regression")
     try:
-        fitted = _fitted(plan, present)
+        fitted = _fitted(plan, present) if task in TARGET_TASKS else _fitted_without_target(plan, present, task)
     except (ValueError, ArithmeticError, LightGBMError) as error:
         raise TrainingError(
             f"candidate {plan.name} cannot be fitted: {str(error).partition('.')[0]}",
             "check the target and the features for extreme values, or use another algorithm",
         ) from error
-    return NativeModel(fitted, known, rows.classes)
+    if task in TARGET_TASKS:
+        return NativeModel(fitted, known, rows.classes, Meaning(task, max(1, rows.classes)))
+    return _with_meaning(fitted, plan, rows, task, contamination)
 
 
-def _fitted(plan: CandidatePlan, rows: TrainingRows) -> Fitted:
+def _with_meaning(fitted: Fitted, plan: CandidatePlan, rows: TrainingRows, task: Task, contamination: float) -> NativeModel:
+    """Return a model without a target; its threshold and its unit follow from its answers to the training rows."""
+    answers = fitted.predict(rows.raw)
+    width = 1 if answers.ndim == 1 else answers.shape[1]
+    threshold = float(np.float32(np.quantile(answers, 1 - contamination))) if task == "anomaly" else 0.0
+    unit = 1.0 if task == "clustering" else max(_LEAST_UNIT, float(answers.std()))
+    meaning = Meaning(task, width, measures_distance(plan.algorithm), threshold)
+    return NativeModel(fitted, np.empty(0, dtype=np.int64), 0, meaning, unit)
+
+
+def _fitted(plan: CandidatePlan, rows: TrainingRows) -> Fitted:  # noqa: C901 - one case for each algorithm
     match plan.algorithm:
         case "linear" | "ridge" | "lasso" | "elastic-net" | "logistic":
             return linear.fit(rows, plan.algorithm, plan.params)
@@ -89,6 +121,8 @@ def _fitted(plan: CandidatePlan, rows: TrainingRows) -> Fitted:
             return _fitted_xgboost(plan, rows)
         case "neural-network":
             return neural_network.fit(rows, plan.params)
+        case _:
+            raise TrainingError(f"candidate {plan.name}: {plan.algorithm} learns no target", "use another algorithm")
 
 
 def _fitted_xgboost(plan: CandidatePlan, rows: TrainingRows) -> Fitted:
@@ -104,17 +138,32 @@ def _fitted_xgboost(plan: CandidatePlan, rows: TrainingRows) -> Fitted:
     return xgboost.fit(rows, plan.params)
 
 
+def _fitted_without_target(plan: CandidatePlan, rows: TrainingRows, task: Task) -> Fitted:
+    match plan.algorithm:
+        case "k-means":
+            return k_means.fit(rows, plan.params)
+        case "gaussian-mixture":
+            return gaussian_mixture.fit(rows, plan.params, task)
+        case "kernel-density":
+            return kernel_density.fit(rows, plan.params, task)
+        case "pca":
+            return pca.fit(rows, plan.params, task)
+        case "isolation-forest":
+            return isolation_forest.fit(rows, plan.params)
+        case _:
+            raise TrainingError(f"candidate {plan.name}: {plan.algorithm} cannot learn {task}", "use another algorithm")
+
+
+_LEAST_UNIT = 1e-3
+"""Answers that hardly vary are held against this instead of their deviation; features vary by 1."""
+
+
 def export(model: NativeModel, raw: Matrices, signature: Signature) -> bytes:
     """Return the ONNX model; of ``raw``, only the widths matter."""
     graph = GraphBuilder()
     declare_inputs(graph, raw)
     answers = model.fitted.emit(graph)
-    if not model.classes:
-        graph.add_output("prediction", graph.node("Reshape", answers, graph.integers(-1)), FLOAT)
-        return graph.build()
-    probabilities = emit_spread(graph, answers, model.known, model.classes)
-    likeliest = graph.node("ArgMax", probabilities, axis=1, keepdims=0)
-    names = graph.constant(np.array(signature.classes, dtype=object))
-    graph.add_output("prediction", graph.node("Gather", names, likeliest), STRING)
-    graph.add_output("probabilities", probabilities, FLOAT, [model.classes])
+    if model.classes:
+        answers = emit_spread(graph, answers, model.known, model.classes)
+    emit_outputs(graph, answers, model.meaning, signature.classes)
     return graph.build()

@@ -142,7 +142,7 @@ PARAMETERS: Mapping[Algorithm, Mapping[str, Parameter | TaskChoice]] = {
         "max_rows": _MAX_ROWS,
     },
     "naive-bayes": {
-        "var_smoothing": Number(1e-9, 1e-12, 1),
+        "var_smoothing": Number(0.01, 1e-9, 1),
         "alpha": Number(1.0, 0, open=True),
         "class_weight": _CLASS_WEIGHT,
     },
@@ -225,6 +225,25 @@ PARAMETERS: Mapping[Algorithm, Mapping[str, Parameter | TaskChoice]] = {
         "batch_size": Number(64, 1, 1_000_000, whole=True),
         "n_iter_no_change": Number(0, 0, 1000, whole=True),
         "class_weight": _CLASS_WEIGHT,
+    },
+    "k-means": {
+        "n_clusters": Number(8, 1, 1000, whole=True),
+        "n_init": Number(10, 1, 1000, whole=True),
+        "max_iter": Number(300, 1, 100_000, whole=True),
+    },
+    "gaussian-mixture": {
+        "n_components": Number(1, 1, 1000, whole=True),
+        "covariance_type": Choice("full", ("full", "tied", "diag", "spherical")),
+        "reg_covar": Number(1e-6, 1e-9),
+        "max_iter": Number(300, 1, 100_000, whole=True),
+        "n_init": Number(3, 1, 1000, whole=True),
+    },
+    "kernel-density": {"bandwidth": Number(0.0, 0), "max_points": Number(2000, 1, 5000, whole=True)},
+    "pca": {"n_components": Number(2, 1, 1000, whole=True)},
+    "isolation-forest": {
+        "n_estimators": Number(100, 1, 5000, whole=True),
+        "max_samples": Number(256, 2, 100_000, whole=True),
+        "max_features": Number(1.0, 0, 1, open=True),
     },
 }
 """The parameters of each algorithm, under their library's names."""

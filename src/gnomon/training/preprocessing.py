@@ -19,6 +19,9 @@ from gnomon.training.matrices import Matrices
 STANDARD_LIMIT = np.float32(1e6)
 """Standardised numbers are held within this many deviations, so that products of extreme values stay finite."""
 
+DISTANCE_LIMIT = np.float32(100)
+"""The same for what takes squares of them: farther away, differences of squares would lose the digits that decide."""
+
 _TABLE_DIGITS = 6
 """Sines are rounded, so that equal angles have equal bits."""
 
@@ -50,6 +53,12 @@ class Preprocessing:
         emitted = [block.emit(graph) for block in self.blocks]
         return emitted[0] if len(emitted) == 1 else graph.node("Concat", *emitted, axis=1)
 
+    @property
+    def log_scale(self) -> float:
+        """Logarithm that turns a density of the features into one of the raw numbers, by adding it."""
+        scales = [scale for block in self.blocks if isinstance(block, StandardisedNumbers) for scale in block.scale]
+        return float(np.log(scales).sum()) if scales else 0.0
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -77,6 +86,8 @@ class StandardisedNumbers:
     """1 / standard deviation."""
     flagged: tuple[int, ...]
     """Columns that get a feature for being missing."""
+    limit: float = float(STANDARD_LIMIT)
+    """Within how many deviations the numbers are held."""
 
     def transform(self, raw: Matrices) -> NDArray[np.float32]:
         """Return the standardised columns, then 1 where a flagged column is missing and 0 elsewhere."""
@@ -85,7 +96,9 @@ class StandardisedNumbers:
         with np.errstate(over="ignore"):
             standard = (filled - _row(self.mean)) * _row(self.scale)
         flags = np.isnan(_finite_or_missing(raw.floats[:, self.flagged]))
-        return np.concatenate([np.clip(standard, -STANDARD_LIMIT, STANDARD_LIMIT), flags.astype(np.float32)], axis=1)
+        return np.concatenate(
+            [np.clip(standard, -np.float32(self.limit), np.float32(self.limit)), flags.astype(np.float32)], axis=1
+        )
 
     def emit(self, graph: GraphBuilder) -> str:
         """Emit the same."""
@@ -93,9 +106,8 @@ class StandardisedNumbers:
         filled = graph.node("Where", graph.node("IsNaN", numbers), graph.constant(_row(self.fill)), numbers)
         centred = graph.node("Sub", filled, graph.constant(_row(self.mean)))
         scaled = graph.node("Mul", centred, graph.constant(_row(self.scale)))
-        standard = graph.node(
-            "Clip", scaled, graph.constant(np.array(-STANDARD_LIMIT)), graph.constant(np.array(STANDARD_LIMIT))
-        )
+        limit = np.array(self.limit, dtype=np.float32)
+        standard = graph.node("Clip", scaled, graph.constant(-limit), graph.constant(limit))
         if not self.flagged:
             return standard
         flags = cast(graph, graph.node("IsNaN", _emit_numbers(graph, self.flagged)), FLOAT)

@@ -1,11 +1,12 @@
-"""Random forests of scikit-learn: ``random-forest``."""
+"""Trees of scikit-learn: ``decision-tree``, and the forests ``random-forest`` and ``extra-trees``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from gnomon.features.graph import GraphBuilder
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
@@ -16,29 +17,30 @@ from gnomon.training.preprocessing import Preprocessing
 from gnomon.training.trees import DecisionTree, TreeEnsemble, emit_ensemble
 
 
-def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedForest":
-    """Fit a forest on the rows; missing numbers go the way that training found best."""
+def fit(rows: TrainingRows, algorithm: str, params: Mapping[str, Any]) -> "FittedForest":
+    """Fit ``algorithm`` on the rows; missing numbers go the way that training found best."""
     preprocessing = fit_for_trees(rows.raw, rows.target, rows.classes)
-    kind = RandomForestClassifier if rows.classes else RandomForestRegressor
-    estimator = kind(
-        n_estimators=params["n_estimators"],
-        max_depth=params["max_depth"],
-        min_samples_leaf=params["min_samples_leaf"],
-        max_features=params["max_features"],
-        random_state=rows.seed,
-        n_jobs=1,
-    )
+    kind = _KINDS[algorithm][1 if rows.classes else 0]
+    shared = {name: value for name, value in params.items() if name != "class_weight"} | {"random_state": rows.seed}
+    estimator = kind(**shared) if algorithm == "decision-tree" else kind(**shared, n_jobs=1)
     weights = class_weights(rows, params)
     estimator.fit(preprocessing.transform(rows.raw), rows.target, sample_weight=weights)
     return FittedForest(preprocessing, estimator, rows.classes)
 
 
+_KINDS: Mapping[str, tuple[Any, Any]] = {
+    "decision-tree": (DecisionTreeRegressor, DecisionTreeClassifier),
+    "random-forest": (RandomForestRegressor, RandomForestClassifier),
+    "extra-trees": (ExtraTreesRegressor, ExtraTreesClassifier),
+}
+
+
 @dataclass(frozen=True, eq=False)
 class FittedForest:
-    """A fitted forest."""
+    """A fitted forest; a single tree is a forest of one."""
 
     preprocessing: Preprocessing
-    estimator: RandomForestClassifier | RandomForestRegressor
+    estimator: Any
     classes: int
 
     def predict(self, raw: Matrices) -> Floats:
@@ -50,18 +52,21 @@ class FittedForest:
 
     def emit(self, graph: GraphBuilder) -> str:
         """Emit the mean of the trees; values are taken from their mean, so that float32 sums keep their digits."""
-        values = [estimator.tree_.value[:, 0, :].astype(np.float64) for estimator in self.estimator.estimators_]
+        values = [tree.value[:, 0, :].astype(np.float64) for tree in self._trees()]
         base = np.zeros(values[0].shape[1]) if self.classes else np.mean([value[0] for value in values], axis=0)
         values = [(value - base) / len(values) for value in values]
         if self.classes == 2:
             base, values = base[1:], [value[:, 1:] for value in values]
-        trees = [_tree(estimator.tree_, value) for estimator, value in zip(self.estimator.estimators_, values, strict=True)]
+        trees = [_tree(tree, value) for tree, value in zip(self._trees(), values, strict=True)]
         sums = emit_ensemble(graph, self.preprocessing.emit(graph), TreeEnsemble(trees, base))
         return emit_two_classes(graph, sums) if self.classes == 2 else sums
 
     def found(self) -> dict[str, int | bool]:
         """Return the number of nodes."""
-        return {"nodes": int(sum(estimator.tree_.node_count for estimator in self.estimator.estimators_))}
+        return {"nodes": int(sum(tree.node_count for tree in self._trees()))}
+
+    def _trees(self) -> list[Any]:
+        return [estimator.tree_ for estimator in getattr(self.estimator, "estimators_", [self.estimator])]
 
 
 def _tree(tree: Any, value: Floats) -> DecisionTree:
