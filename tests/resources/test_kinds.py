@@ -17,4 +17,4 @@ def test_other_words_are_refused(text: str) -> None:
 
 
 def test_kinds_refer_to_earlier_ones_only() -> None:
-    assert list(KINDS) == ["Project", "Dataset", "Model", "Service", "Release"]
+    assert list(KINDS) == ["Project", "Dataset", "Pipeline", "Model", "Service", "Release"]

@@ -105,7 +105,7 @@ LOGISTIC = candidate("algorithm: logistic", CLASSES)
         (
             f"{LOGISTIC}, split: {{by: stratified}}",
             f"{RIDGE}, split: {{by: stratified}}",
-            "a regression has no classes to stratify by",
+            "regression has no classes to stratify by",
         ),
         (
             f"{RIDGE}, split: {{by: time, gap: 1d}}",

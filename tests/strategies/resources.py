@@ -26,6 +26,15 @@ from gnomon.resources.model import (
     Task,
     Value,
 )
+from gnomon.resources.pipeline import (
+    CommitTrigger,
+    Pipeline,
+    PipelineInput,
+    PipelineSpec,
+    PipelineStep,
+    Retry,
+    Trigger,
+)
 from gnomon.resources.project import Author, Project, ProjectSpec, Prune, Source, Sync, WriteBack
 from gnomon.resources.quantities import parse_share
 from gnomon.resources.release import Release, ReleaseSpec
@@ -266,6 +275,50 @@ releases = names.flatmap(
         ),
     )
 )
-resources: st.SearchStrategy[AnyResource] = st.one_of(projects, datasets, models, services, releases).filter(
+_parameters = st.dictionaries(st.sampled_from(["rate", "Power", "n_1"]), json_values, max_size=2)
+_functions = st.builds(
+    PipelineStep,
+    name=st.sampled_from(["clean", "left-part"]),
+    python=st.just("pipeline/steps.py:clean"),
+    outputs=st.sampled_from([(), ("train", "test")]),
+    params=st.dictionaries(st.just("depth"), json_values),
+    seed=st.integers(0, 9),
+    timeout=st.none() | some_time,
+    memory=st.none() | sizes,
+    gpu=st.integers(0, 2),
+    retry=st.none() | st.builds(Retry, times=st.integers(1, 20), backoff=some_time),
+    secrets=st.sampled_from([(), ("SLACK_TOKEN",)]),
+)
+_commands = st.builds(
+    PipelineStep,
+    name=st.just("count"),
+    command=st.sampled_from(["wc {inputs.clean} > {outputs.lines}", ("tool", "--seed={seed}", "{{}}")]),
+    outputs=st.sampled_from([("lines",), {"lines": "out/lines.txt"}]),
+    files=st.sampled_from([(), ("tools/count.sh",)]),
+    needs=st.sampled_from([(), ("clean",)]),
+)
+pipelines = st.builds(
+    Pipeline,
+    metadata=metadata(),
+    spec=st.builds(
+        PipelineSpec,
+        params=_parameters,
+        inputs=st.dictionaries(
+            st.sampled_from(["flights", "config"]),
+            st.builds(PipelineInput, dataset=names, as_=st.sampled_from(["table", "files"]))
+            | st.builds(PipelineInput, files=st.just("config/*.json")),
+        ),
+        steps=st.tuples(_functions, _commands) | st.tuples(_functions),
+        environment=st.sampled_from([None, "requirements.txt", "tools/uv.lock"]),
+        schedule=st.sampled_from(["0 3 * * 1", "*/5 * * * mon-fri"]),
+        timezone=st.sampled_from(["UTC", "Europe/Berlin"]),
+        triggers=st.none()
+        | st.lists(st.builds(Trigger, commit=st.builds(CommitTrigger, paths=st.just(("pipeline/**",)))), max_size=1).map(tuple),
+        parallel=st.none() | st.integers(1, 9),
+        priority=st.integers(-9, 9),
+        suspend=st.booleans(),
+    ),
+)
+resources: st.SearchStrategy[AnyResource] = st.one_of(projects, datasets, pipelines, models, services, releases).filter(
     lambda resource: not list(violations(resource))
 )

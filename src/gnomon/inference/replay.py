@@ -29,6 +29,8 @@ def replay(predictor: Predictor, golden: GoldenRows) -> None:
     _compare("prediction", answers.get("prediction"), golden.prediction, golden)
     if golden.probabilities:
         _compare("probabilities", answers.get("probabilities"), golden.probabilities, golden)
+    for name, expected in golden.outputs.items():
+        _compare(name, answers.get(name), expected, golden)
 
 
 def _compare(name: str, got: NDArray[Any] | None, expected: Sequence[Any], golden: GoldenRows) -> None:
@@ -51,6 +53,8 @@ def _compare(name: str, got: NDArray[Any] | None, expected: Sequence[Any], golde
         return
     distance = np.abs(got.astype(np.float64) - wanted)
     allowed = golden.atol + golden.rtol * np.abs(wanted)
+    if got.dtype.kind in "iu":
+        allowed = np.zeros_like(distance)  # the numbers of clusters and verdicts are names
     wrong = ~(distance <= allowed)  # NaN agrees with nothing
     if wrong.any():
         place = tuple(int(index) for index in np.unravel_index(int(np.argmax(np.where(wrong, distance, -1.0))), distance.shape))

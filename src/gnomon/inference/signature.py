@@ -6,8 +6,16 @@ The ONNX graph of every artifact takes up to three matrices (absent where no col
 * ``ints``    int64 [N, I]: timestamps and dates, microseconds of the UTC epoch; missing is ``MISSING_TIMESTAMP``.
 * ``strings`` string [N, S]: text; missing is the empty string.
 
-and gives ``prediction`` first - float32 [N] for regression, string [N] (the class name) for classification - then
-``probabilities`` float32 [N, classes] for classification. The named columns live here, in the signature.
+and gives ``prediction`` first, then what the task has besides:
+
+* regression, forecasting: ``prediction`` float32 [N].
+* classification: ``prediction`` string [N], the class name; ``probabilities`` float32 [N, classes].
+* clustering: ``prediction`` int64 [N], the cluster's number; ``distances`` or ``probabilities`` float32 [N, clusters].
+* density: ``prediction`` float32 [N], the log-density.
+* reduction: ``prediction`` float32 [N, components].
+* anomaly: ``prediction`` int64 [N], 1 for an anomalous row, else 0; ``score`` float32 [N], greater for a more unusual row.
+
+The named columns live here, in the signature.
 """
 
 from typing import Literal
@@ -44,9 +52,12 @@ class Output(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Signature(msgspec.Struct, frozen=True, rename="camel"):
-    """What an artifact takes and gives. ``classes`` are the class names in the order of ``probabilities``."""
+    """What an artifact takes and gives. ``classes`` are the class names in the order of ``probabilities``.
 
-    task: Literal["regression", "classification"]
+    ``target`` is the column that it predicts, empty where the task has none.
+    """
+
+    task: Literal["regression", "classification", "clustering", "density", "reduction", "anomaly", "forecasting"]
     target: str
     inputs: tuple[InputColumn, ...]
     outputs: tuple[Output, ...]

@@ -57,7 +57,9 @@ def _require_golden_rows(config: ArtifactConfig, golden: GoldenRows) -> None:
             f"the golden rows of {config.model} hold {sorted(golden.columns)}, the model reads {sorted(inputs)}",
             "record golden rows of exactly the model's inputs",
         )
-    if config.signature.task == "classification" and not golden.probabilities:
+    expected = {"prediction", *golden.outputs, *(["probabilities"] if golden.probabilities else [])}
+    if missing := [output.name for output in config.signature.outputs if output.name not in expected]:
         raise ArtifactError(
-            f"the golden rows of {config.model} expect no probabilities", "record them: the class alone hides most differences"
+            f"the golden rows of {config.model} expect no {missing[0]}",
+            "record them: the prediction alone hides most differences",
         )

@@ -9,12 +9,13 @@ from gnomon.resources.base import Strict
 from gnomon.resources.dataset import Check, Column, DatasetSpec
 from gnomon.resources.dataset import Source as DatasetSource
 from gnomon.resources.model import Candidate, Gate, ModelSpec, Resources, Retrain, Split
+from gnomon.resources.pipeline import Trigger
 from gnomon.resources.project import ProjectSpec, Prune, Sync, WriteBack
 from gnomon.resources.project import Source as ProjectSource
 from gnomon.resources.release import ReleaseSpec
 from gnomon.resources.service import Limits, ReleasePolicy, ServiceSpec
 
-PLANNED_KINDS = frozenset({"Playbook", "Budget", "Access", "Pipeline", "Receiver"})
+PLANNED_KINDS = frozenset({"Playbook", "Budget", "Access", "Receiver"})
 
 PLANNED_KEYS: Mapping[type[Strict], frozenset[str]] = {
     ProjectSpec: frozenset({"environment", "runtime", "suspend"}),
@@ -26,23 +27,21 @@ PLANNED_KEYS: Mapping[type[Strict], frozenset[str]] = {
     DatasetSource: frozenset({"sql", "parquet", "credentials"}),
     Column: frozenset({"maxCardinality"}),
     Check: frozenset({"for"}),
-    ModelSpec: frozenset({"window", "search", "train", "artifact", "triggers"}),
+    ModelSpec: frozenset({"train", "artifact", "triggers"}),
     Split: frozenset({"folds", "column"}),
     Candidate: frozenset({"python"}),
     Gate: frozenset({"by", "minRows", "maxRegression"}),
-    Retrain: frozenset({"schedule", "timezone"}),
     Resources: frozenset({"cpu", "gpu"}),
     ServiceSpec: frozenset({"scale", "log", "monitor", "access", "endpoint"}),
     ReleasePolicy: frozenset({"canary", "shadow", "analysis", "windows", "strategy"}),
     Limits: frozenset({"requestsPerSecond", "memory"}),
     ReleaseSpec: frozenset({"cause"}),
+    Trigger: frozenset({"alert"}),
 }
 """Keys of the design, by the mapping in which they will stand."""
 
 PLANNED_VALUES: Mapping[tuple[type[Strict], str], frozenset[str]] = {
-    (ModelSpec, "task"): frozenset({"clustering", "density", "reduction", "anomaly", "forecasting"}),
     (Split, "by"): frozenset({"group"}),
-    (Candidate, "algorithm"): frozenset({"neural-network"}),
     (Gate, "against"): frozenset({"stable"}),
     (Retrain, "when"): frozenset({"drift"}),
     (ReleasePolicy, "promote"): frozenset({"branch"}),

@@ -8,6 +8,7 @@ from gnomon.resources.dataset import NUMERIC_TYPES, Dataset
 from gnomon.resources.documents import NodePath
 from gnomon.resources.identity import ResourceKey
 from gnomon.resources.model import Model
+from gnomon.resources.pipeline import Pipeline
 from gnomon.resources.release import Release
 from gnomon.resources.service import Service
 from gnomon.resources.wording import did_you_mean
@@ -47,6 +48,10 @@ def _references(resource: AnyResource) -> Iterator[tuple[NodePath, ResourceKey]]
     match resource:
         case Model():
             yield ("spec", "dataset"), ResourceKey("Dataset", namespace, resource.spec.dataset)
+        case Pipeline():
+            for name, source in resource.spec.inputs.items():
+                if source.dataset is not None:
+                    yield ("spec", "inputs", name, "dataset"), ResourceKey("Dataset", namespace, source.dataset)
         case Service():
             yield ("spec", "model"), ResourceKey("Model", namespace, resource.spec.model)
         case Release():
@@ -70,10 +75,24 @@ def _dangling(
     return Broken(path, cause, did_you_mean(target.name, names, what=f"{target.kind.lower()}s of that namespace"))
 
 
+_LABEL_TYPES = frozenset({"boolean", "int64", "int32"})
+
+
+def _article(task: str) -> str:
+    return "a regression" if task == "regression" else task
+
+
 def _unfit_split(model: Model, dataset: Dataset) -> Iterator[Broken]:
     if dataset.spec.time is not None:
         return
     name = dataset.metadata.name
+    if model.spec.window is not None:
+        cause = f"windows are of event time, and the Dataset {name} declares no time column"
+        yield Broken(("spec", "window"), cause, f"add time to the spec of {dataset.key}, or remove window")
+    if model.spec.task == "forecasting":
+        cause = f"forecasting needs to know when rows happened, and the Dataset {name} declares no time column"
+        yield Broken(("spec", "task"), cause, f"add time to the spec of {dataset.key}")
+        return
     if model.spec.split.by == "time":
         cause = f"rows are split by time, and the Dataset {name} declares no time column"
         yield Broken(("spec", "split", "by"), cause, f"add time to the spec of {dataset.key}, or split by random")
@@ -88,22 +107,26 @@ def _unfit_columns(model: Model, dataset: Dataset) -> Iterator[Broken]:
     if not types:
         return
     spec = model.spec
-    named: list[tuple[NodePath, str]] = [(("spec", "target"), spec.target)]
+    named: list[tuple[NodePath, str]] = [] if spec.target is None else [(("spec", "target"), spec.target)]
+    named += [(("spec", "series", index), name) for index, name in enumerate(spec.series)]
     named += [(("spec", "features", index), feature) for index, feature in enumerate(spec.features)]
     for path, column in named:
         if column not in types:
             cause = f'the schema of {dataset.metadata.name} has no column "{column}"'
-            others = (name for name in types if name != spec.target) if path[1] == "features" else types
+            others = types if path[1] == "target" else (name for name in types if name != spec.target)
             yield Broken(path, cause, did_you_mean(column, others, what="columns"))
-    if not spec.features and set(types) <= {spec.target}:
+    if spec.task != "forecasting" and not spec.features and set(types) <= {spec.target}:
         yield Broken(
             ("spec", "target"), f"the schema of {dataset.metadata.name} has no column besides the target", "add columns to it"
         )
-    target_type = types.get(spec.target)
+    target_type = types.get(spec.target or "")
     if target_type is None:
         return
-    if spec.task == "regression" and target_type not in NUMERIC_TYPES:
-        cause = f'the target "{spec.target}" is of type {target_type}, and a regression predicts numbers'
+    if spec.task == "anomaly" and target_type not in _LABEL_TYPES:
+        cause = f'the target "{spec.target}" is of type {target_type}, and labels of anomalies are booleans, or 0 and 1'
+        yield Broken(("spec", "target"), cause, "name a column of labels, or remove target")
+    if spec.task in {"regression", "forecasting"} and target_type not in NUMERIC_TYPES:
+        cause = f'the target "{spec.target}" is of type {target_type}, and {_article(spec.task)} predicts numbers'
         yield Broken(("spec", "target"), cause, "name a numeric column, or use task: classification")
     if spec.task == "classification" and target_type in {"timestamp", "date"}:
         cause = f'the target "{spec.target}" is of type {target_type}, which is no class'

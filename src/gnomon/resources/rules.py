@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePosixPath
 
@@ -20,23 +19,20 @@ from gnomon.resources.model import (
     ModelSpec,
     Range,
 )
+from gnomon.resources.pipeline import Pipeline
+from gnomon.resources.pipeline_rules import pipeline_violations
 from gnomon.resources.project import Project
 from gnomon.resources.quantities import parse_duration, parse_size
 from gnomon.resources.release import Release
+from gnomon.resources.search_rules import search_violations
 from gnomon.resources.service import Service
+from gnomon.resources.task_rules import task_violations
+from gnomon.resources.violation import Violation
+from gnomon.resources.window_rules import window_violations
 from gnomon.resources.wording import did_you_mean, dotted
 
 MAX_CANDIDATES = 1000
 """The most candidates that one model may come to; each is a whole training run."""
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A rule that does not hold, and the place of the value that breaks it."""
-
-    path: NodePath
-    cause: str
-    mend: str
 
 
 def violations(resource: AnyResource) -> Iterator[Violation]:
@@ -48,6 +44,8 @@ def violations(resource: AnyResource) -> Iterator[Violation]:
             yield from _dataset(resource.spec)
         case Model():
             yield from _model(resource.spec)
+        case Pipeline():
+            yield from pipeline_violations(resource.spec)
         case Service():
             yield from _positive(("spec", "limits", "timeout"), resource.spec.limits.timeout)
             if resource.spec.limits.body == 0:
@@ -147,6 +145,8 @@ def _column(path: NodePath, column: Column) -> Iterator[Violation]:
 
 
 def _model(spec: ModelSpec) -> Iterator[Violation]:
+    yield from task_violations(spec)
+    yield from window_violations(spec)
     for index, feature in enumerate(spec.features):
         if feature == spec.target:
             yield Violation(
@@ -155,18 +155,15 @@ def _model(spec: ModelSpec) -> Iterator[Violation]:
     yield from _doubled(("spec", "features"), spec.features, "features", "keep one of them")
     yield from _split(spec)
     yield from _candidates(spec)
-    if spec.metric is not None:
-        if spec.metric in PACKED_METRICS:
-            cause = f"{spec.metric} does not choose between candidates"
-            mend = did_you_mean(spec.metric, METRICS_BY_TASK[spec.task], what=f"metrics for {spec.task}")
-            yield Violation(("spec", "metric"), cause, mend)
-        else:
-            yield from _metric_fits(("spec", "metric"), spec.metric, spec)
+    yield from search_violations(spec)
+    if spec.metric is not None and spec.metric in PACKED_METRICS:
+        cause = f"{spec.metric} does not choose between candidates"
+        mend = did_you_mean(spec.metric, METRICS_BY_TASK[spec.task], what=f"metrics for {spec.task}")
+        yield Violation(("spec", "metric"), cause, mend)
     for index, gate in enumerate(spec.gates):
         path: NodePath = ("spec", "gates", index)
         if gate in spec.gates[:index]:
             yield Violation(path, f"{dotted(path)} repeats an earlier gate", "keep one of them")
-        yield from _metric_fits((*path, "metric"), gate.metric, spec)
         yield from _gate(path, gate)
     yield from _positive(("spec", "resources", "timeout"), spec.resources.timeout)
     if spec.resources.memory == 0:
@@ -180,7 +177,8 @@ def _split(spec: ModelSpec) -> Iterator[Violation]:
             path: NodePath = ("spec", "split", key)
             yield Violation(path, f"{dotted(path)} leaves no rows on one side", "write more than 0% and less than 100%")
     if split.by == "stratified" and spec.task != "classification":
-        yield Violation(("spec", "split", "by"), f"a {spec.task} has no classes to stratify by", "write time or random")
+        mend = "write time" if spec.task == "forecasting" else "write time or random"
+        yield Violation(("spec", "split", "by"), f"{spec.task} has no classes to stratify by", mend)
     if split.gap and split.by in {"random", "stratified"}:
         cause = f"spec.split.gap means nothing where rows are split by {split.by}"
         yield Violation(("spec", "split", "gap"), cause, "remove gap, or split by time")
@@ -232,12 +230,6 @@ def _range(path: NodePath, values: Range) -> Iterator[Violation]:
     elif scale == "log" and bounds[0] <= 0:
         cause = f"{dotted((*path, scale))} starts at {bounds[0]}, which has no logarithm"
         yield Violation((*path, scale), cause, "start above 0, or use linear")
-
-
-def _metric_fits(path: NodePath, metric: str, spec: ModelSpec) -> Iterator[Violation]:
-    fitting = METRICS_BY_TASK[spec.task]
-    if metric not in fitting and metric not in PACKED_METRICS:
-        yield Violation(path, f"{metric} does not measure {spec.task}", f"the metrics for {spec.task} are {', '.join(fitting)}")
 
 
 def _gate(path: NodePath, gate: Gate) -> Iterator[Violation]:

@@ -11,6 +11,7 @@ from gnomon.inference.golden import GoldenRows
 from gnomon.inference.session import Predictor
 from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn
 from gnomon.training.matrices import Matrices, concatenated
+from gnomon.training.outputs import is_steady
 from gnomon.training.parity import column_edges, edge_rows
 
 ROWS = 64
@@ -19,24 +20,25 @@ _EDGES = 24
 _ATOL = 1e-5
 _RTOL = 1e-5
 _LEAST_LEAD = 1e-3
-"""By how much the likeliest class must lead, so that no other processor's rounding names another."""
+"""By how much the likeliest class or the nearest cluster must lead, so that no other processor's rounding names another."""
 
 
-def golden_rows(predictor: Predictor, sample: Matrices, deviation: float, seed: int) -> GoldenRows:
+def golden_rows(predictor: Predictor, sample: Matrices, deviation: float, seed: int, threshold: float = 0.0) -> GoldenRows:
     """Return up to 64 rows, about a third of them made-up edge cases, with the answers of ``predictor``.
 
     Args:
         predictor: The graph, under the options with which it is served.
         sample: Held-out rows.
-        deviation: Unit of the absolute tolerance: the target's standard deviation, or 1 for classification.
+        deviation: Unit of the absolute tolerance: the standard deviation of the target or of the answers, 1 for classes.
         seed: Start of the made-up mixture.
+        threshold: The score above which a row is anomalous.
     """
     inputs = predictor.signature.inputs
     edges = _allowed(edge_rows(inputs, sample, seed), inputs)
     real = _allowed(sample.take(_evenly(np.arange(len(sample)), 4 * ROWS)), inputs)
     candidates = concatenated([edges, real])
     answers = predictor.predict(encode_columns(predictor.signature, _raw_columns(candidates, inputs)))
-    steady = np.flatnonzero(_is_steady(answers))
+    steady = np.flatnonzero(is_steady(predictor.signature, answers, threshold, _LEAST_LEAD))
     made_up = steady[steady < len(edges)]
     covering = made_up[_covering(_edges_held(edges.take(made_up), inputs, sample), _EDGES)]
     chosen = np.concatenate([covering, _evenly(steady[steady >= len(edges)], ROWS - len(covering))])
@@ -44,6 +46,7 @@ def golden_rows(predictor: Predictor, sample: Matrices, deviation: float, seed: 
         columns=_raw_columns(candidates.take(chosen), inputs),
         prediction=answers["prediction"][chosen].tolist(),
         probabilities=answers["probabilities"][chosen].tolist() if "probabilities" in answers else [],
+        outputs={name: answers[name][chosen].tolist() for name in answers if name not in {"prediction", "probabilities"}},
         atol=float(f"{_ATOL * deviation:.3g}"),
         rtol=_RTOL,
     )
@@ -82,16 +85,6 @@ def _allowed(rows: Matrices, inputs: Sequence[InputColumn]) -> Matrices:
         if not column.nullable:
             allowed &= np.array([value is not None for value in _values(rows, column)], dtype=np.bool_)
     return rows.take(np.flatnonzero(allowed))
-
-
-def _is_steady(answers: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
-    """Return which answers any processor gives within the tolerance; all, where every class is about as likely everywhere."""
-    if "probabilities" not in answers:
-        steady: NDArray[np.bool_] = np.isfinite(answers["prediction"])
-        return steady
-    ranked = np.sort(answers["probabilities"], axis=1)
-    leads: NDArray[np.bool_] = ranked[:, -1] - ranked[:, -2] > _LEAST_LEAD
-    return leads if leads.any() else ~leads
 
 
 def _raw_columns(rows: Matrices, inputs: Sequence[InputColumn]) -> dict[str, list[Any]]:

@@ -20,6 +20,13 @@ def emit_probabilities(graph: GraphBuilder, scores: str, outputs: int) -> str:
     return cast(graph, graph.node("Concat", first, second, axis=1), FLOAT)
 
 
+def emit_log_sum_exp(graph: GraphBuilder, exponents: str) -> str:
+    """Emit ln(sum of exp) of every row, less the largest first so that nothing overflows: float64 (N, M) in, (N, 1) out."""
+    largest = graph.node("ReduceMax", exponents, graph.integers(1), keepdims=1)
+    powers = graph.node("Exp", graph.node("Sub", exponents, largest))
+    return graph.node("Add", graph.node("Log", graph.node("ReduceSum", powers, graph.integers(1), keepdims=1)), largest)
+
+
 def emit_two_classes(graph: GraphBuilder, second: str) -> str:
     """Emit the probabilities of two classes from the second's: float32 (N, 1) in, (N, 2) out."""
     first = graph.node("Sub", graph.constant(np.ones(1, dtype=np.float32)), second)

@@ -15,6 +15,7 @@ from gnomon.features.calendar_parts import EARLIEST, LATEST
 from gnomon.inference.session import Predictor
 from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn
 from gnomon.training.matrices import Matrices
+from gnomon.training.outputs import follows
 
 Verdict = Literal["exact", "tolerant", "refused"]
 
@@ -69,24 +70,22 @@ def checked_parity(
 
     Args:
         predictor: The graph, as it will be served.
-        native: The native model's answers: (N,) values or (N, classes) probabilities.
+        native: The native model's answers: (N,) values or (N, width) of them, such as probabilities.
         rows: The rows that it answered.
-        deviation: The target's standard deviation; 1 for classification.
+        deviation: What differences are measured in: the standard deviation of the target or of the answers, 1 for classes.
         candidate: What an error names.
 
     Raises:
         ExportRefusedError: The graph disagrees; the cause holds the figures.
     """
     answers = predictor.predict(rows.feed)
-    if predictor.signature.task == "regression":
-        parity = compared(native, answers["prediction"].astype(np.float64), deviation)
-    else:
-        got = answers["probabilities"].astype(np.float64)
-        names = np.array(predictor.signature.classes, dtype=object)
-        told = answers["prediction"].astype(object) == names[got.argmax(axis=1)]
-        parity = compared(native, np.where(told[:, np.newaxis], got, np.nan), 1.0)
+    signature = predictor.signature
+    main = signature.outputs[-1]
+    got = answers[main.name].astype(np.float64)
+    told = follows(signature, answers)
+    parity = compared(native, np.where(told[:, np.newaxis] if got.ndim > 1 else told, got, np.nan), deviation)
     if parity.verdict == "refused":
-        unit = "deviations of the target" if native.ndim == 1 else "in probability"
+        unit = "in probability" if main.name == "probabilities" else f"deviations of the {main.name}"
         raise ExportRefusedError(
             f"the ONNX graph of candidate {candidate} differs from the native model on {parity.differing} "
             f"of {parity.rows} rows, by up to {parity.max_difference:.3g} {unit}",

@@ -40,14 +40,14 @@ class Fitted(Protocol):
     """A fitted model: the native one, and how to write it as a graph."""
 
     def predict(self, raw: Matrices) -> Floats:
-        """Return the library's own answers: (N,) values, or (N, classes) probabilities."""
+        """Return the library's own answers: (N,) values, or (N, width) of them, such as probabilities or distances."""
         ...
 
     def emit(self, graph: GraphBuilder) -> str:
-        """Emit the same: (N, 1) values or (N, classes) probabilities, float32."""
+        """Emit the same: (N, 1) values or (N, width) of them, float32."""
         ...
 
-    def found(self) -> dict[str, int | bool]:
+    def found(self) -> Mapping[str, float]:
         """Return what the fit found out besides, such as the number of trees."""
         ...
 
