@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 
 from gnomon.errors import ArtifactError
 from gnomon.inference.encoding import encode_columns
-from gnomon.inference.session import Cancellation, Predictor, make_session
+from gnomon.inference.session import ROWS_AT_ONCE, Cancellation, Predictor, make_session
 from tests.artifacts import CLASSIFICATION, REGRESSION, classification_model, regression_model
 
 
@@ -81,3 +81,28 @@ def test_a_cancelled_prediction_ends_with_our_error() -> None:
     feed = encode_columns(REGRESSION, {"x": [1.0], "count": [1]})
     with pytest.raises(ArtifactError, match="failed on these rows"):
         Predictor(regression_model(1.0), REGRESSION).predict(feed, cancellation)
+
+
+def test_many_rows_are_answered_in_parts_of_bounded_size_and_in_their_order() -> None:
+    count = helper.make_node("ReduceSum", ["ones"], ["rows"], keepdims=1)
+    nodes = [
+        helper.make_node("Sub", ["floats", "floats"], ["zeros"]),
+        helper.make_node("Exp", ["zeros"], ["ones"]),
+        count,
+        helper.make_node("Mul", ["ones", "rows"], ["sizes"]),
+        helper.make_node("Concat", ["floats", "sizes"], ["prediction"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "sizes",
+        [helper.make_tensor_value_info("floats", TensorProto.FLOAT, ["N", 2])],
+        [helper.make_tensor_value_info("prediction", TensorProto.FLOAT, ["N", 4])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 10
+    rows = 2 * ROWS_AT_ONCE + 3
+    feed = {"floats": np.arange(2 * rows, dtype=np.float32).reshape(-1, 2)}
+    answers = Predictor(model.SerializeToString(), REGRESSION).predict(feed)["prediction"]
+    np.testing.assert_array_equal(answers[:, :2], feed["floats"])
+    assert answers[:, 2].max() == 2 * ROWS_AT_ONCE
+    assert answers[-1, 2] == 6
