@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from gnomon.resources.dataset import Dataset
 from gnomon.resources.identity import ResourceKey
 from gnomon.resources.model import Model
+from gnomon.resources.pipeline import Pipeline
 from gnomon.resources.project import Project
 from gnomon.resources.release import Release
 from gnomon.resources.service import Service
 
-AnyResource = Project | Dataset | Model | Service | Release
+AnyResource = Project | Dataset | Pipeline | Model | Service | Release
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from gnomon.resources.base import NAME_PATTERN, Resource, Strict
 from gnomon.resources.documents import Finding, Node, NodePath
+from gnomon.resources.pipeline import FUNCTION_PATTERN, PARAMETER_PATTERN, RESULT_PATTERN, SECRET_PATTERN
 from gnomon.resources.planned import PLANNED_KEYS, PLANNED_VALUES
 from gnomon.resources.release import DIGEST_PATTERN
 from gnomon.resources.wording import did_you_mean, dotted, found, nearest
@@ -38,6 +39,10 @@ _EXPECTED = {
 _PATTERNS = {
     NAME_PATTERN: "a name of lowercase letters, digits and dashes, with at most 63 characters",
     DIGEST_PATTERN: "a digest, which is sha256: and 64 hexadecimal digits",
+    FUNCTION_PATTERN: "a function of a file of the repository: pipeline/steps.py:clean",
+    RESULT_PATTERN: "a name of lowercase letters, digits, - and _, which begins with a letter",
+    PARAMETER_PATTERN: "the name of a parameter: letters, digits and _",
+    SECRET_PATTERN: "the name of an environment variable, such as SLACK_TOKEN",
 }
 _QUOTED = re.compile(r"'([^']*)'")
 

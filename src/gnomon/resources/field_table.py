@@ -6,7 +6,7 @@ from typing import Any
 
 from gnomon.resources.base import NAME_PATTERN
 from gnomon.resources.json_schema import kind_schema
-from gnomon.resources.quantities import DURATION_PATTERN, SHARE_PATTERN, SIZE_PATTERN
+from gnomon.resources.quantities import DURATION_PATTERN, MOMENT_PATTERN, SHARE_PATTERN, SIZE_PATTERN, SPAN_PATTERN
 from gnomon.resources.release import DIGEST_PATTERN
 
 
@@ -54,15 +54,23 @@ def _inner_rows(path: str, schema: _Schema, root: _Schema) -> Iterator[FieldRow]
         yield from _rows(path, schema, root)
     elif isinstance(schema.get("items"), Mapping):
         yield from _inner_rows(f"{path}[]", _resolved(schema["items"], root), root)
-    elif isinstance(schema.get("additionalProperties"), Mapping):
-        yield from _inner_rows(f"{path}.NAME", _resolved(schema["additionalProperties"], root), root)
+    elif (values := _values_of(schema)) is not None:
+        yield from _inner_rows(f"{path}.NAME", _resolved(values, root), root)
     for choice in _choices(schema):
         yield from _inner_rows(path, _resolved(choice, root), root)
+
+
+def _values_of(schema: _Schema) -> _Schema | None:
+    """Return the schema of the values of a mapping whose keys people choose."""
+    values = next(iter(schema.get("patternProperties", {}).values()), schema.get("additionalProperties"))
+    return values if isinstance(values, Mapping) else None
 
 
 _PATTERN_WORDS = {
     NAME_PATTERN: "name",
     DURATION_PATTERN: "duration",
+    SPAN_PATTERN: "span of time",
+    MOMENT_PATTERN: "date or time",
     SHARE_PATTERN: "percentage",
     SIZE_PATTERN: "size",
     DIGEST_PATTERN: "digest",
@@ -85,8 +93,8 @@ def _type_words(declared: _Schema, root: _Schema) -> str:
         inner = _type_words(pair[0] if pair else schema["items"], root)
         return f"two of: {inner}" if pair else f"list of {inner}"
     if schema.get("type") == "object":
-        values = schema.get("additionalProperties")
-        return f"mapping to {_type_words(values, root)}" if isinstance(values, Mapping) else "mapping"
+        values = _values_of(schema)
+        return f"mapping to {_type_words(values, root)}" if values is not None else "mapping"
     return _PATTERN_WORDS.get(schema.get("pattern", ""), _TYPE_WORDS.get(schema.get("type", ""), "any value"))
 
 

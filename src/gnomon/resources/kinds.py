@@ -6,13 +6,14 @@ from gnomon.errors import UsageError
 from gnomon.resources.compiled import AnyResource
 from gnomon.resources.dataset import Dataset
 from gnomon.resources.model import Model
+from gnomon.resources.pipeline import Pipeline
 from gnomon.resources.project import Project
 from gnomon.resources.release import Release
 from gnomon.resources.service import Service
 from gnomon.resources.wording import did_you_mean
 
 KINDS: MappingProxyType[str, type[AnyResource]] = MappingProxyType(
-    {"Project": Project, "Dataset": Dataset, "Model": Model, "Service": Service, "Release": Release}
+    {"Project": Project, "Dataset": Dataset, "Pipeline": Pipeline, "Model": Model, "Service": Service, "Release": Release}
 )
 """Every kind by its name, in the order of references: each kind refers to earlier ones only."""
 
