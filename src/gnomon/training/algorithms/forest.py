@@ -9,6 +9,7 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomFo
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from gnomon.features.graph import GraphBuilder
+from gnomon.training.algorithms.growth import Grown, Plot, Watch
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.estimator_inputs import fit_for_trees
 from gnomon.training.links import emit_two_classes
@@ -26,6 +27,30 @@ def fit(rows: TrainingRows, algorithm: str, params: Mapping[str, Any]) -> "Fitte
     weights = class_weights(rows, params)
     estimator.fit(preprocessing.transform(rows.raw), rows.target, sample_weight=weights)
     return FittedForest(preprocessing, estimator, rows.classes)
+
+
+def grow(plot: Plot, algorithm: str, params: Mapping[str, Any], before: Grown, length: int, watch: Watch) -> Grown:
+    """Grow a forest on to ``length`` trees: the same trees as those of one long fit.
+
+    Of the trees themselves nothing is kept: what they answer is added up, and squared, for the held-out rows.
+    """
+    rows = plot.rows
+    draws = np.random.RandomState(rows.seed)
+    draws.randint(np.iinfo(np.int32).max, size=before.length)
+    kind = _KINDS[algorithm][1 if rows.classes else 0]
+    shared = {name: value for name, value in params.items() if name not in {"class_weight", "n_estimators"}}
+    estimator = kind(**shared, n_estimators=length - before.length, random_state=draws, n_jobs=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        estimator.fit(plot.learnt.floats, rows.target, sample_weight=class_weights(rows, params))
+        empty = np.zeros((len(plot.held_out), max(rows.classes, 1)))
+        sums, squares = (np.array(before.state.get(name, empty)) for name in ("sums", "squares"))
+        for tree in estimator.estimators_:
+            answers = tree.predict_proba(plot.held_out.floats) if rows.classes else tree.predict(plot.held_out.floats)
+            answers = np.asarray(answers, dtype=np.float64).reshape(sums.shape)
+            sums += answers
+            squares += answers**2
+    watch(length, sums / length if rows.classes else sums[:, 0] / length)
+    return Grown(length, {"sums": sums, "squares": squares})
 
 
 _KINDS: Mapping[str, tuple[Any, Any]] = {

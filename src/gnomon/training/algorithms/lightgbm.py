@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.features.graph import GraphBuilder
+from gnomon.training.algorithms.growth import STOP, Grown, Plot, Watch
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.early_stopping import inner_rows
 from gnomon.training.estimator_inputs import fit_for_trees
@@ -28,9 +29,7 @@ def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedLightgbm":
     """Fit on the rows: the number of trees is found on inner rows first, then all rows are used."""
     preprocessing = fit_for_trees(rows.raw, rows.target, rows.classes)
     features = preprocessing.transform(rows.raw)
-    # LightGBM keeps the target in float32: around its mean, that is enough.
-    base = 0.0 if rows.classes else float(rows.target.mean())
-    target = rows.target - base
+    target, base = _centred(rows)
     weights = class_weights(rows, params)
     settings = _settings(rows, params)
     rounds = params["n_estimators"]
@@ -43,6 +42,81 @@ def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedLightgbm":
         rounds = max(1, watched.best_iteration)
     booster = lightgbm.train(settings, lightgbm.Dataset(features, target, weight=weights), rounds)
     return FittedLightgbm(preprocessing, booster, base, rows.classes)
+
+
+def cut(features: NDArray[np.float32], rows: TrainingRows) -> lightgbm.Dataset:
+    """Return the rows cut into histograms, as every booster over them may share them: ``save_binary`` keeps them."""
+    target, _ = _centred(rows)
+    return lightgbm.Dataset(features, target, params=_CUTTING).construct()
+
+
+def grow(plot: Plot, params: Mapping[str, Any], before: Grown, length: int, watch: Watch) -> Grown:
+    """Grow a booster on to ``length`` rounds: the same trees as those of one long fit.
+
+    Where rows or features are drawn for each tree, the draws begin anew every ``STOP`` rounds, so that stops change nothing.
+    """
+    draws = params["subsample"] < 1 or params["colsample_bytree"] < 1
+    grown = before
+    while grown.length < length:
+        stop = min(length, (grown.length // STOP + 1) * STOP) if draws else length
+        grown = _grown(plot, params, grown, stop, watch)
+    return grown
+
+
+def _grown(plot: Plot, params: Mapping[str, Any], before: Grown, length: int, watch: Watch) -> Grown:
+    rows, features = plot.rows, plot.learnt.floats
+    outputs = rows.classes if rows.classes > 2 else 1
+    _, base = _centred(rows)
+    dataset = lightgbm.Dataset(str(plot.learnt.bins), params=_CUTTING) if plot.learnt.bins else cut(features, rows)
+    if (weights := class_weights(rows, params)) is not None:
+        dataset.construct().set_weight(weights)
+    if before.length:
+        learnt, watched = before.state["learnt"].copy(), before.state["watched"].copy()
+        dataset.construct().set_init_score(learnt if outputs > 1 else learnt[:, 0])
+    else:
+        learnt, watched = (np.zeros((len(part), outputs)) for part in (features, plot.held_out))
+    settings = _settings(rows, params) | {"seed": rows.seed + before.length}
+    booster = lightgbm.train(settings, dataset, length - before.length)
+    values = [_floats(_fields(text)["leaf_value"]) for text in _texts(booster)]
+    for first in range(0, len(features), _CHUNK):
+        part = slice(first, first + _CHUNK)
+        for tree, leaves in enumerate(_leaves(booster, features[part])):
+            learnt[part, tree % outputs] += values[tree][leaves]
+    for tree, leaves in enumerate(_leaves(booster, plot.held_out.floats)):
+        watched[:, tree % outputs] += values[tree][leaves]
+        if tree % outputs == outputs - 1:
+            watch(before.length + tree // outputs + 1, _answers(watched, rows.classes, base))
+    return Grown(length, {"learnt": learnt, "watched": watched})
+
+
+def _leaves(booster: lightgbm.Booster, features: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the leaf of each row, (trees, rows)."""
+    leaves = np.asarray(booster.predict(features, pred_leaf=True, num_threads=1))
+    return np.ascontiguousarray(leaves.reshape(len(features), -1).T.astype(np.int64))
+
+
+def _answers(scores: Floats, classes: int, base: float) -> Floats:
+    if classes > 2:
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    if classes:
+        second = 1 / (1 + np.exp(-np.clip(scores[:, 0], -_FLAT, _FLAT)))
+        return np.stack([1 - second, second], axis=1)
+    return np.asarray(scores[:, 0] + base)
+
+
+def _centred(rows: TrainingRows) -> tuple[Floats, float]:
+    """Return the target around its mean, and the mean: LightGBM keeps it in float32. Classes stay as they are."""
+    base = 0.0 if rows.classes else float(rows.target.mean())
+    return rows.target - base, base
+
+
+_CUTTING = {"feature_pre_filter": False, "num_threads": 1, "verbosity": -1}
+"""Nothing here depends on a candidate."""
+_CHUNK = 65_536
+"""Rows whose leaves are held at once."""
+_FLAT = 700.0
+"""Scores beyond it have no other probability in float64."""
 
 
 def _settings(rows: TrainingRows, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +159,7 @@ class FittedLightgbm:
     def emit(self, graph: GraphBuilder) -> str:
         """Emit the sums of the trees, and for classes their probabilities."""
         outputs = self.classes if self.classes > 2 else 1
-        trees = [_tree(text) for text in self.booster.model_to_string().split("\nTree=")[1:]]
+        trees = [_tree(text) for text in _texts(self.booster)]
         output = np.arange(len(trees)) % outputs
         sums = emit_ensemble(graph, self.preprocessing.emit(graph), TreeEnsemble(trees, np.full(outputs, self.base), output))
         return emit_probabilities(graph, sums, outputs) if self.classes else sums
@@ -95,9 +169,18 @@ class FittedLightgbm:
         return {"rounds": int(self.booster.current_iteration())}
 
 
+def _texts(booster: lightgbm.Booster) -> list[str]:
+    text: str = booster.model_to_string()
+    return text.split("\nTree=")[1:]
+
+
+def _fields(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.split("\n\n", 1)[0].splitlines()[1:])
+
+
 def _tree(text: str) -> DecisionTree:
     """Return one tree of LightGBM's text format (version 4): inner nodes first, then leaves, numbered -1, -2 and so on."""
-    fields = dict(line.split("=", 1) for line in text.split("\n\n", 1)[0].splitlines()[1:])
+    fields = _fields(text)
     value = _floats(fields["leaf_value"])
     if len(value) == 1:
         return leaf(value)
