@@ -34,6 +34,24 @@ def scan(snapshot: Snapshot, paths: Sequence[Path]) -> pl.LazyFrame:
     )
 
 
+def within(rows: pl.LazyFrame, time: str, start: int, end: int) -> pl.LazyFrame:
+    """Return the rows of one window of event time.
+
+    Args:
+        rows: Typed rows.
+        time: The column of event times.
+        start: First moment of the window, in microseconds since 1970 in UTC.
+        end: First moment after it.
+    """
+    at = event_time(time)
+    return rows.filter((at >= start) & (at < end))
+
+
+def event_time(column: str) -> pl.Expr:
+    """Return a column of timestamps or dates as microseconds since 1970 in UTC."""
+    return pl.col(column).cast(pl.Datetime("us")).cast(pl.Int64)
+
+
 def schema(columns: Sequence[SnapshotColumn]) -> pl.Schema:
     """Return the polars schema of rows with these columns."""
     return pl.Schema({column.name: DTYPES[column.type] for column in columns})

@@ -265,8 +265,11 @@ class Window(Strict):
 
     The default is the first of January where ``every`` is of months, and Monday, 1970-01-05, where it is of fixed length.
     """
-    lateness: Duration = timedelta(0)
-    """A window is complete when there are rows of this much after its end. Rows that come later still count."""
+    lateness: Duration | None = None
+    """A window is complete when rows of this much after its end are there. Rows that come later still count.
+
+    Without it, a window is complete when rows reach its end to within a hundredth of its span: 7 hours of a month.
+    """
     closed_until: Moment | None = None
     """Rows before this moment are all there: windows up to it are complete, even if no later row ever comes."""
     backfill: Backfill | None = None

@@ -1,11 +1,14 @@
-"""Quantities that people write: durations (``5m``), shares (``20%``) and sizes (``512MiB``), each typed once.
+"""Quantities that people write, each typed once.
+
+Durations (``5m``), spans of the calendar (``1mo``), moments (``2013-01-01``), shares (``20%``) and sizes (``512MiB``).
 
 Text and value convert into each other exactly: what is written out reads back as the same value.
 """
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
 
@@ -23,6 +26,17 @@ _DURATION_UNITS = {
 }
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST = timedelta(days=36_500)
+SPAN_PATTERN = rf"^(?:{_NUMBER}(?:s|m|h|d|w)|[1-9][0-9]{{0,3}}(?:mo|y))$"
+_SPAN = re.compile(SPAN_PATTERN)
+_MONTHS = re.compile(r"^([1-9][0-9]{0,3})(mo|y)$")
+_WEEKS = re.compile(rf"^{_NUMBER}w$")
+_YEAR = 12
+_MOST_MONTHS = 1200
+_WEEK = timedelta(weeks=1)
+MOMENT_PATTERN = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2}))?$"
+)
+_MOMENT = re.compile(MOMENT_PATTERN)
 SHARE_PATTERN = rf"^{_NUMBER}%$"
 _SHARE = re.compile(SHARE_PATTERN)
 SIZE_PATTERN = rf"^{_NUMBER}(B|KiB|MiB|GiB|TiB|KB|MB|GB|TB)$"
@@ -54,6 +68,59 @@ def parse_duration(text: object) -> timedelta:
     if microseconds > _LONGEST // _MICROSECOND:
         raise ValueError(f"write a duration of at most {_LONGEST.days}d")
     return microseconds * _MICROSECOND
+
+
+@dataclass(frozen=True, order=True)
+class Months:
+    """A span of whole months of the calendar, whose length in days depends on where it stands."""
+
+    count: int
+
+
+def parse_span(text: object) -> timedelta | Months:
+    """Return the span that ``text`` writes: of fixed length such as ``12h``, ``90d`` or ``1w``, or of months: ``1mo``, ``1y``.
+
+    Raises:
+        ValueError: ``text`` is no number with one of the units s, m, h, d, w, mo, y, or is over 36,500 days or 100 years.
+    """
+    if not isinstance(text, str) or _SPAN.fullmatch(text) is None:
+        raise ValueError("write a span as a number and a unit: 12h, 7d, 1w, 1mo or 1y")
+    months, weeks = _MONTHS.fullmatch(text), _WEEKS.fullmatch(text)
+    if months is not None:
+        count = int(months[1]) * (_YEAR if months[2] == "y" else 1)
+        if count > _MOST_MONTHS:
+            raise ValueError(f"write a span of at most {_MOST_MONTHS // _YEAR}y")
+        return Months(count)
+    return parse_duration(text if weeks is None else f"{Decimal(weeks[1]) * 7:f}d")
+
+
+def format_span(value: timedelta | Months) -> str:
+    """Return ``value`` in the largest unit that writes it as a whole number; a week is ``1w``."""
+    if isinstance(value, Months):
+        return f"{value.count // _YEAR}y" if value.count % _YEAR == 0 else f"{value.count}mo"
+    return "1w" if value == _WEEK else format_duration(value)
+
+
+def parse_moment(text: object) -> datetime:
+    """Return the moment that ``text`` writes: midnight of a date in UTC, or a time with its zone.
+
+    Raises:
+        ValueError: ``text`` is neither a date such as ``2013-01-01`` nor a time such as ``2013-01-01T06:00:00Z``.
+    """
+    if not isinstance(text, str) or _MOMENT.fullmatch(text) is None:
+        raise ValueError("write a date such as 2013-01-01, or a time in UTC such as 2013-01-01T06:00:00Z")
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"write a day of the calendar and an hour of the day: {text} is none") from None
+
+
+def format_moment(value: datetime) -> str:
+    """Return ``value`` as a date where it is midnight in UTC, else with its time."""
+    at = value.astimezone(UTC)
+    is_midnight = at.time() == datetime.min.time()
+    return at.date().isoformat() if is_midnight else at.isoformat().replace("+00:00", "Z")
 
 
 def parse_share(text: object) -> float:
@@ -115,11 +182,11 @@ def _plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _reader(parse: Callable[[object], object], value_type: type) -> BeforeValidator:
+def _reader(parse: Callable[[object], object], *value_types: type) -> BeforeValidator:
     """Return a validator that reads text; programs, but not files, may also pass the value itself."""
 
     def read(value: object, info: ValidationInfo) -> object:
-        return value if info.mode == "python" and type(value) is value_type else parse(value)
+        return value if info.mode == "python" and type(value) in value_types else parse(value)
 
     return BeforeValidator(read)
 
@@ -129,6 +196,18 @@ Duration = Annotated[
     _reader(parse_duration, timedelta),
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["30s", "5m", "2h", "7d"]}),
+]
+Span = Annotated[
+    timedelta | Months,
+    _reader(parse_span, timedelta, Months),
+    PlainSerializer(format_span, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": SPAN_PATTERN, "examples": ["12h", "7d", "1w", "1mo", "1y"]}),
+]
+Moment = Annotated[
+    datetime,
+    _reader(parse_moment, datetime),
+    PlainSerializer(format_moment, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": MOMENT_PATTERN, "examples": ["2013-01-01", "2013-01-01T06:00:00Z"]}),
 ]
 Share = Annotated[
     float,

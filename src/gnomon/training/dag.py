@@ -27,6 +27,7 @@ def training_steps(
     snapshot_digest: Digest,
     root: Path,
     champion_inputs: Sequence[str] = (),
+    window: Mapping[str, int] | None = None,
 ) -> tuple[Step, ...]:
     """Return a ``prepare`` step, and a ``fit-NAME`` step for every candidate.
 
@@ -38,6 +39,7 @@ def training_steps(
         root: The folder that holds the package ``gnomon``.
         champion_inputs: Columns that the champion reads. Those that the model does not read are carried along in the
             table, so that the two can be compared on the same rows.
+        window: ``start`` and ``end`` of the event times to learn from, in microseconds since 1970; None for all rows.
 
     Raises:
         ManifestError: A candidate is not valid.
@@ -54,6 +56,7 @@ def training_steps(
             "time": dataset.time,
             # Left out where there are none, so that a run with and one without a champion share their steps.
             **({"carried": carried} if carried else {}),
+            **({"window": dict(window)} if window is not None else {}),
         },
         inputs={
             "snapshot": FromStore(snapshot_digest, "bytes"),

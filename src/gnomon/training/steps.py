@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gnomon.data.reading import scan
+from gnomon.data.reading import scan, within
 from gnomon.data.snapshot import Snapshot
 from gnomon.inference.session import Predictor
 from gnomon.resources.model import Split, Task
@@ -28,7 +28,7 @@ _LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxruntime", "scikit-learn")
 Rows = NDArray[np.int64]
 
 
-def prepare(
+def prepare(  # noqa: PLR0913 - each is a part of the step's key
     *,
     snapshot: bytes,
     files: Sequence[Path],
@@ -38,8 +38,9 @@ def prepare(
     split: Mapping[str, Any],
     time: str | None,
     carried: Sequence[str] = (),
+    window: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """Return the training table of a model and its divided rows.
+    """Return the training table of a model and its divided rows; of a ``window``, those in ``[start, end)``.
 
     Returns:
         ``table``: the features, the target, the time and the ``carried`` columns, in normalised types. ``train``,
@@ -51,7 +52,10 @@ def prepare(
     """
     kept = Snapshot.from_json(snapshot)
     wanted = Wanted(task, target, tuple(features), Split.model_validate(split), time, tuple(carried))
-    prepared = prepare_rows(scan(kept, files), kept.columns, wanted)
+    rows = scan(kept, files)
+    if window is not None and time is not None:
+        rows = within(rows, time, window["start"], window["end"])
+    prepared = prepare_rows(rows, kept.columns, wanted)
     return {
         "table": prepared.table,
         "train": prepared.parts.train,
