@@ -8,8 +8,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from gnomon.resources.alternatives import OTHER_NAMES, UNEXPORTED
 from gnomon.resources.base import NAME_PATTERN, Resource, Strict
 from gnomon.resources.documents import Finding, Node, NodePath
+from gnomon.resources.model import Candidate
 from gnomon.resources.pipeline import FUNCTION_PATTERN, PARAMETER_PATTERN, RESULT_PATTERN, SECRET_PATTERN
 from gnomon.resources.planned import PLANNED_KEYS, PLANNED_VALUES
 from gnomon.resources.release import DIGEST_PATTERN
@@ -136,8 +138,19 @@ def _choice(root: Node, path: NodePath, kind: type[Resource], choices: list[str]
         return listed
     if value in _planned_values(kind, path):
         return f'{listed}; "{value}" is planned, and not part of this version yet'
+    if path[-1] == "algorithm" and model_at(kind, path[:-1]) is Candidate and (instead := _other_algorithm(value)):
+        return instead
     near = nearest(value, choices)
     return f'did you mean "{near}"? It is {listed}' if near is not None else listed
+
+
+def _other_algorithm(value: str) -> str | None:
+    """Return what to write for an algorithm under another name, or for one that is refused."""
+    word = value.lower().replace("_", "-").replace(" ", "-")
+    if word in UNEXPORTED:
+        instead, reason = UNEXPORTED[word]
+        return f"{instead}, the nearest that there is: {word} {reason}"
+    return f'did you mean "{OTHER_NAMES[word]}"?' if word in OTHER_NAMES else None
 
 
 def _planned_values(kind: type[Resource], path: NodePath) -> frozenset[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import PurePosixPath
 
+from gnomon.resources.alternatives import alternative
 from gnomon.resources.compiled import AnyResource
 from gnomon.resources.dataset import NUMERIC_TYPES, Column, Dataset, DatasetSpec
 from gnomon.resources.documents import NodePath
@@ -196,7 +197,8 @@ def _candidates(spec: ModelSpec) -> Iterator[Violation]:
     for index, candidate in enumerate(spec.candidates):
         if candidate.algorithm not in ALGORITHMS_BY_TASK[spec.task]:
             cause = f"{candidate.algorithm} does not do {spec.task}"
-            mend = f"the algorithms for {spec.task} are {', '.join(ALGORITHMS_BY_TASK[spec.task])}"
+            near = alternative(candidate.algorithm, spec.task)
+            mend = f"the nearest is {near}; the algorithms for {spec.task} are {', '.join(ALGORITHMS_BY_TASK[spec.task])}"
             yield Violation((*path, index, "algorithm"), cause, mend)
         yield from _search((*path, index), candidate)
         total += candidate.combinations

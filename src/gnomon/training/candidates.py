@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gnomon.errors import ManifestError
+from gnomon.resources.alternatives import alternative
 from gnomon.resources.model import ALGORITHMS_BY_TASK, Algorithm, Candidate, ModelSpec, Range, Task, Value
 from gnomon.training.parameters import Number, Parameter, parameters_for
 
@@ -69,7 +70,10 @@ def parameters_of(algorithm: Algorithm, task: Task, label: str) -> Mapping[str, 
     """
     if algorithm not in ALGORITHMS_BY_TASK[task]:
         fitting = ", ".join(ALGORITHMS_BY_TASK[task])
-        raise ManifestError(f"candidate {label}: {algorithm} cannot learn {task}", f"for {task}, use {fitting}")
+        near = alternative(algorithm, task)
+        raise ManifestError(
+            f"candidate {label}: {algorithm} cannot learn {task}", f"the nearest is {near}; for {task}, use {fitting}"
+        )
     return parameters_for(algorithm, task)
 
 

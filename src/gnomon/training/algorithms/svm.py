@@ -46,11 +46,11 @@ def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedSvm":
         classifier = SVC(**shared)
         weights = class_weights(used, params)
         (estimator, link), notes = with_convergence(lambda: fit_calibrated(classifier, design, used.target, weights, rows.seed))
-    else:
-        link = scale_of(used.target)
-        regressor = SVR(epsilon=params["epsilon"], **shared)
-        estimator, notes = with_convergence(lambda: regressor.fit(design, link.standard(used.target)))
-    return FittedSvm(preprocessing, estimator, link, notes | told_cap(rows, used))
+        return FittedSvm(preprocessing, estimator, link, notes | told_cap(rows, used))
+    scale = scale_of(used.target)
+    regressor = SVR(epsilon=params["epsilon"], **shared)
+    estimator, notes = with_convergence(lambda: regressor.fit(design, scale.standard(used.target)))
+    return FittedSvm(preprocessing, estimator, scale, notes | told_cap(rows, used))
 
 
 @dataclass(frozen=True, eq=False)
