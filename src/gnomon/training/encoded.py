@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.training.matrices import Matrices
+from gnomon.training.preprocessing import Numbers, Preprocessing
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +21,11 @@ class EncodedRows(Matrices):
     """
 
     bins: Path | None = None
+
+    @property
+    def as_they_are(self) -> Preprocessing:
+        """The preprocessing that takes the features as they are."""
+        return Preprocessing((Numbers(tuple(range(self.floats.shape[1]))),))
 
     def take(self, rows: NDArray[np.int64]) -> "EncodedRows":
         """Return the rows with these indices, in this order."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gnomon.errors import TrainingError
 from gnomon.features.calendar_parts import Part, calendar_part, is_missing
+from gnomon.training.encoded import EncodedRows
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import (
     DISTANCE_LIMIT,
@@ -55,6 +56,8 @@ def fit_for_trees(raw: Matrices, target: NDArray[np.float64], classes: int) -> P
     Raises:
         TrainingError: No feature varies.
     """
+    if isinstance(raw, EncodedRows):
+        return raw.as_they_are
     blocks: list[Block] = []
     if known := tuple(np.flatnonzero(np.isfinite(raw.floats).any(axis=0)).tolist()):
         blocks.append(Numbers(known))
@@ -73,6 +76,8 @@ def fit_for_linear(raw: Matrices, limit: float = float(STANDARD_LIMIT)) -> Prepr
     Raises:
         TrainingError: No feature varies.
     """
+    if isinstance(raw, EncodedRows):
+        return raw.as_they_are
     blocks: list[Block] = []
     if (numbers := _standardised_numbers(raw.floats, limit)) is not None:
         blocks.append(numbers)
