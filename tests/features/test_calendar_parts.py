@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnomon.features.calendar_parts import EARLIEST, LATEST, PARTS, calendar_part
+from gnomon.features.calendar_parts import EARLIEST, LATEST, PARTS, calendar_part, part_of_moment
 from gnomon.inference.signature import MISSING_TIMESTAMP
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,7 +26,12 @@ def test_parts_are_those_of_the_gregorian_calendar(stamp: int) -> None:
         "day_of_month": moment.day,
         "month": moment.month,
         "day_of_year": leap_year_day,
+        "minute": moment.minute,
+        "iso_weekday": moment.isoweekday(),
+        "year": moment.year,
+        "ordinal_day": moment.timetuple().tm_yday,
     }
+    assert {part: part_of_moment(stamp, part) for part in PARTS} == parts_of(stamp)
 
 
 def test_a_missing_timestamp_has_the_parts_of_the_epoch() -> None:

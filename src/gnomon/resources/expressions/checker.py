@@ -79,6 +79,8 @@ class _Checker:
                         at, "missing stands where its type is not known", "use it beside a value: if(x > 9, missing, x)"
                     )
                 return constant(None, wanted)
+            case Constant(value="", at=at):
+                raise mistake(at, "there is an empty text, which is a missing one", "ask with is_missing, or write missing")
             case Constant(value=value):
                 return constant(value, _type_of(value))
             case Name(name=name, at=at):
@@ -182,6 +184,8 @@ class _Checker:
         return applied("part", "number", self._typed(call.arguments[0], "time", call.function), value=call.function)
 
     def comparison(self, call: Call) -> Node:
+        if nothing := next((each for each in call.arguments if isinstance(each, Constant) and each.value is None), None):
+            raise mistake(nothing.at, "nothing compares with missing", "ask with is_missing")
         left, right = self._alike(call.arguments, call.function)
         ordered = call.function not in {"==", "!="}
         if ordered and left.type in {"truth", "text"}:
@@ -274,6 +278,8 @@ class _Checker:
         self, items: Sequence[Constant], kind: ValueType, at: int, *, missing: bool
     ) -> tuple[float | str | None, ...]:
         for item in items:
+            if item.value == "":
+                raise mistake(item.at, "there is an empty text, which is a missing one", "write missing, or leave it out")
             unfit = not missing if item.value is None else _type_of(item.value) != kind
             if unfit:
                 raise mistake(item.at or at, f"the constants are not all of type {kind}", f"write {kind}s only")

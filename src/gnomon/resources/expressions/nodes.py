@@ -14,7 +14,7 @@ type        value                                                          colum
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from gnomon.resources.dataset import ColumnType
 from gnomon.resources.expressions.functions import FUNCTIONS
@@ -55,7 +55,7 @@ class Node:
     op: str
     type: ValueType
     arguments: tuple["Node", ...] = ()
-    value: object = None
+    value: Any = None
     size: int = 1
     levels: int = 1
 
@@ -106,7 +106,7 @@ def column(name: str, column_type: ColumnType) -> Node:
     return applied("equal", "truth", Node("column", "number", (), name), constant(1.0, "number"))
 
 
-def applied(op: str, kind: ValueType, *arguments: Node, value: object = None) -> Node:
+def applied(op: str, kind: ValueType, *arguments: Node, value: Any = None) -> Node:
     """Return the node of an operation.
 
     Raises:
