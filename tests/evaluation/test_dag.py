@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import gnomon
 from gnomon.evaluation import dag
 from gnomon.evaluation.page import render
@@ -64,10 +66,11 @@ def test_planning_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_changed_template_makes_pages_anew(tmp_path: Path) -> None:
-    template = tmp_path / dag.TEMPLATE
-    template.parent.mkdir(parents=True)
-    template.write_text("one")
+@pytest.mark.parametrize("changed", [dag.TEMPLATE, dag.STYLE])
+def test_a_changed_template_or_style_makes_pages_anew(tmp_path: Path, changed: str) -> None:
+    for name in (dag.TEMPLATE, dag.STYLE):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("one")
     first = dag.render_step(ARTIFACT, tmp_path)
-    template.write_text("two")
+    (tmp_path / changed).write_text("two")
     assert dag.render_step(ARTIFACT, tmp_path).params != first.params

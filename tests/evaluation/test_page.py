@@ -11,7 +11,7 @@ import pytest
 
 import gnomon
 from gnomon.evaluation.charts import charts_of
-from gnomon.evaluation.dag import TEMPLATE
+from gnomon.evaluation.dag import STYLE, TEMPLATE
 from gnomon.evaluation.page import render, render_page
 from gnomon.resources.identity import Digest
 from gnomon.stores.artifacts.layout import OciLayout
@@ -102,7 +102,9 @@ def test_every_element_is_closed_and_every_id_is_its_own(regression_page: str, c
 
 
 def test_the_same_report_gives_the_same_page(regression: dict[str, Any], regression_page: str) -> None:
-    assert render(regression, (SOURCE / TEMPLATE).read_text()) == {"page": regression_page.encode()}
+    assert render(regression, (SOURCE / TEMPLATE).read_text(), (SOURCE / STYLE).read_text()) == {
+        "page": regression_page.encode()
+    }
 
 
 def test_a_page_shows_gates_metrics_candidates_and_origin(regression: dict[str, Any], regression_page: str) -> None:

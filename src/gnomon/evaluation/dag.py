@@ -13,6 +13,7 @@ RENDER = "render"
 WARM_MODULES = ("pyarrow.compute", "gnomon.evaluation.page")
 """What the process that steps are forked from should import before. ``steps`` cannot be: ONNX Runtime starts a thread."""
 TEMPLATE = "gnomon/evaluation/templates/report.html"
+STYLE = "gnomon/drawing/page.css"
 
 
 def evaluate_step(
@@ -62,6 +63,6 @@ def render_step(report: Digest, root: Path) -> Step:
     return Step(
         name=RENDER,
         work=FunctionRef(root, "gnomon/evaluation/page.py", "render"),
-        params={"template": (root / TEMPLATE).read_text()},
+        params={"template": (root / TEMPLATE).read_text(), "style": (root / STYLE).read_text()},
         inputs={"report": FromStore(report, "json")},
     )

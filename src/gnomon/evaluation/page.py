@@ -9,24 +9,31 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from gnomon.evaluation.charts import charts_of
+from gnomon.evaluation.dag import STYLE, TEMPLATE
 from gnomon.evaluation.figures import format_bytes, format_figure, format_gain
 
 
-def render(report: Mapping[str, Any], template: str) -> dict[str, bytes]:
-    """Return ``{"page": …}``, as a step of the pipeline; the text of the template is given, so that it is part of the key."""
-    return {"page": _page(report, template).encode()}
+def render(report: Mapping[str, Any], template: str, style: str) -> dict[str, bytes]:
+    """Return ``{"page": …}``, as a step of the pipeline; template and style are given, as parts of the key."""
+    return {"page": _page(report, template, style).encode()}
 
 
 def render_page(report: Mapping[str, Any]) -> str:
     """Return the page of a report. The same report gives the same page."""
-    return _page(report, resources.files("gnomon.evaluation").joinpath("templates", "report.html").read_text())
+    root = resources.files("gnomon").joinpath("..")
+    return _page(report, root.joinpath(TEMPLATE).read_text(), root.joinpath(STYLE).read_text())
 
 
-def _page(report: Mapping[str, Any], template: str) -> str:
+def _page(report: Mapping[str, Any], template: str, style: str) -> str:
     charts = [(chart, Markup(chart.svg)) for chart in charts_of(report)]  # noqa: S704 - drawn by us, names in it are escaped
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"figure": _figure, "gain": _gain, "bytes": format_bytes, "params": _params, "short": _short}
-    return environment.from_string(template).render(report=report, charts=charts, candidates=_ranked(report))
+    return environment.from_string(template).render(
+        report=report,
+        charts=charts,
+        candidates=_ranked(report),
+        style=Markup(style),  # noqa: S704 - ours
+    )
 
 
 def _ranked(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
