@@ -1,6 +1,7 @@
 """A model's spec becomes the steps that train it. Light: what the steps themselves need is imported by them alone."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from gnomon.data.snapshot import Snapshot
 from gnomon.pipeline.dag import Argument, FromStep, FromStore, FunctionRef, Step
 from gnomon.resources.dataset import DatasetSpec
 from gnomon.resources.identity import Digest
-from gnomon.resources.model import ModelSpec
+from gnomon.resources.model import DEFAULT_CONTAMINATION, ModelSpec
 from gnomon.training.candidates import CandidatePlan, expand
 
 PREPARED_ITEMS: Mapping[str, str] = {"table": "arrow", "train": "npy", "validation": "npy", "test": "npy", "facts": "json"}
@@ -54,6 +55,7 @@ def training_steps(
             "features": list(spec.features),
             "split": spec.split.model_dump(mode="json", by_alias=True),
             "time": dataset.time,
+            **_of_task(spec),
             # Left out where there are none, so that a run with and one without a champion share their steps.
             **({"carried": carried} if carried else {}),
             **({"window": dict(window)} if window is not None else {}),
@@ -81,20 +83,38 @@ def refit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str,
     return Step(
         name=f"refit-{candidate.name}",
         work=FunctionRef(root, _STEPS, "refit"),
-        params={"candidate": candidate.to_json()},
+        **named_apart(candidate),
         inputs={item: prepared[item] for item in PREPARED_ITEMS},
         **_limits(spec),
     )
+
+
+def _of_task(spec: ModelSpec) -> dict[str, Any]:
+    """Return what forecasting and anomaly models declare besides; nothing for other tasks, whose steps keep their keys."""
+    if spec.task == "anomaly":
+        return {"contamination": DEFAULT_CONTAMINATION if spec.contamination is None else spec.contamination}
+    if spec.task != "forecasting":
+        return {}
+    ahead = spec.horizon if isinstance(spec.horizon, timedelta) else None
+    steps = (spec.horizon or 1) if ahead is None else None
+    microseconds = ahead // timedelta(microseconds=1) if ahead is not None else None
+    return {"forecast": {"steps": steps, "microseconds": microseconds, "series": list(spec.series), "season": spec.season}}
 
 
 def _fit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str, Argument], root: Path) -> Step:
     return Step(
         name=f"fit-{candidate.name}",
         work=FunctionRef(root, _STEPS, "fit_candidate"),
-        params={"candidate": candidate.to_json()},
+        **named_apart(candidate),
         inputs={item: prepared[item] for item in PREPARED_ITEMS if item != "test"},
         **_limits(spec),
     )
+
+
+def named_apart(candidate: CandidatePlan) -> dict[str, Any]:
+    """Return what a step is told of a candidate. Its name is no part of the key: numbers shift when values are added."""
+    plan = candidate.to_json()
+    return {"settings": {"name": plan.pop("name")}, "params": {"candidate": plan}}
 
 
 def _limits(spec: ModelSpec) -> dict[str, Any]:

@@ -51,6 +51,11 @@ class NativeModel:
         answers = self.fitted.predict(raw)
         return spread(answers, self.known, self.classes) if self.classes else answers
 
+    def found(self) -> dict[str, float]:
+        """Return what the fit found out besides, and above which score a row is anomalous."""
+        threshold = {"threshold": self.meaning.threshold} if self.meaning.task == "anomaly" else {}
+        return {**self.fitted.found(), **threshold}
+
 
 def fit_model(
     plan: CandidatePlan, rows: TrainingRows, task: Task | None = None, contamination: float = DEFAULT_CONTAMINATION
@@ -121,8 +126,23 @@ def _fitted(plan: CandidatePlan, rows: TrainingRows) -> Fitted:  # noqa: C901 - 
             return _fitted_xgboost(plan, rows)
         case "neural-network":
             return neural_network.fit(rows, plan.params)
+        case "torch-mlp" | "torch-cnn" | "torch-rnn" | "torch-lstm":
+            return _fitted_torch_network(plan, rows)
         case _:
             raise TrainingError(f"candidate {plan.name}: {plan.algorithm} learns no target", "use another algorithm")
+
+
+def _fitted_torch_network(plan: CandidatePlan, rows: TrainingRows) -> Fitted:
+    try:
+        from gnomon.training.algorithms import torch_network  # noqa: PLC0415 - an extra, which other candidates do without
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise TrainingError(
+            f"candidate {plan.name} needs PyTorch, which is not installed where steps run",
+            "install gnomon[torch] there, or use neural-network",
+        ) from error
+    return torch_network.fit(rows, plan.algorithm, plan.params)
 
 
 def _fitted_xgboost(plan: CandidatePlan, rows: TrainingRows) -> Fitted:

@@ -4,15 +4,30 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gnomon.resources.model import Metric, ModelSpec
+from gnomon.resources.model import DEFAULT_METRICS, Metric, ModelSpec
 
-LOSSES: frozenset[Metric] = frozenset({"rmse", "mae", "logLoss"})
+LOSSES: frozenset[Metric] = frozenset(
+    {
+        "rmse",
+        "mae",
+        "mape",
+        "smape",
+        "mase",
+        "logLoss",
+        "daviesBouldin",
+        "reconstructionError",
+        "shareError",
+        "anomalyShare",
+    }
+)
 """Metrics of which less is better; of the others more is."""
 
 
 def selection_metric(spec: ModelSpec) -> Metric:
     """Return the metric that chooses between candidates."""
-    return spec.metric or ("rmse" if spec.task == "regression" else "logLoss")
+    if spec.metric is not None:
+        return spec.metric
+    return "shareError" if spec.task == "anomaly" and spec.target is None else DEFAULT_METRICS[spec.task]
 
 
 def ranked_reports(spec: ModelSpec, reports: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

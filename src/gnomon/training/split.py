@@ -32,7 +32,11 @@ def kind_of_split(split: Split, task: Task, time: str | None) -> SplitKind:
     Raises:
         TrainingError: The declared way does not fit the dataset or the task.
     """
-    by = split.by or ("time" if time else "stratified" if task == "classification" else "random")
+    by = split.by or ("time" if time or task == "forecasting" else "stratified" if task == "classification" else "random")
+    if task == "forecasting" and by != "time":
+        raise TrainingError(
+            f"split.by is {by}, and a forecast is judged on later rows than it learnt from", "use split.by: time"
+        )
     if by == "time" and time is None:
         raise TrainingError("split.by is time, but the dataset declares no time column", "declare spec.time in the dataset")
     if by == "stratified" and task != "classification":

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from gnomon.data.reading import scan, within
 from gnomon.data.snapshot import Snapshot
 from gnomon.inference.session import Predictor
-from gnomon.resources.model import Split, Task
+from gnomon.resources.model import DEFAULT_CONTAMINATION, Split, Task
 from gnomon.training.algorithms.interface import TrainingRows
 from gnomon.training.candidates import CandidatePlan
 from gnomon.training.fitting import NativeModel, export, fit_model
+from gnomon.training.forecasting import forecast_of
 from gnomon.training.golden_rows import golden_rows
-from gnomon.training.losses import classification_figures, regression_figures
 from gnomon.training.matrices import Matrices, concatenated, matrices_of
 from gnomon.training.parity import Parity, checked_parity, edge_rows
 from gnomon.training.preparation import Facts, Wanted, prepare_rows, target_values
+from gnomon.training.validation import validation_figures
 
 _LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxruntime", "scikit-learn")
 
@@ -33,11 +34,13 @@ def prepare(  # noqa: PLR0913 - each is a part of the step's key
     snapshot: bytes,
     files: Sequence[Path],
     task: Task,
-    target: str,
+    target: str | None,
     features: Sequence[str],
     split: Mapping[str, Any],
     time: str | None,
     carried: Sequence[str] = (),
+    forecast: Mapping[str, Any] | None = None,
+    contamination: float = DEFAULT_CONTAMINATION,
     window: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Return the training table of a model and its divided rows; of a ``window``, those in ``[start, end)``.
@@ -51,7 +54,8 @@ def prepare(  # noqa: PLR0913 - each is a part of the step's key
         DataError: A file cannot be read.
     """
     kept = Snapshot.from_json(snapshot)
-    wanted = Wanted(task, target, tuple(features), Split.model_validate(split), time, tuple(carried))
+    ahead = forecast_of(forecast) if forecast is not None else None
+    wanted = Wanted(task, target, tuple(features), Split.model_validate(split), time, tuple(carried), ahead, contamination)
     rows = scan(kept, files)
     if window is not None and time is not None:
         rows = within(rows, time, window["start"], window["end"])
@@ -66,24 +70,26 @@ def prepare(  # noqa: PLR0913 - each is a part of the step's key
 
 
 def fit_candidate(
-    *, table: pa.Table, train: Rows, validation: Rows, facts: Mapping[str, Any], candidate: Mapping[str, Any]
+    *, table: pa.Table, train: Rows, validation: Rows, facts: Mapping[str, Any], candidate: Mapping[str, Any], name: str
 ) -> dict[str, Any]:
     """Fit a candidate on the training rows, and measure its graph on the validation rows.
 
     Returns:
-        ``report``: candidate, algorithm, params, what the fit found, the graph's ``metrics``, and its parity.
+        ``report``: algorithm, params, what the fit found, the graph's ``metrics``, and its parity. The ``name`` of the
+        candidate stands in errors alone, so that one that is only called otherwise is known again.
 
     Raises:
         TrainingError: The rows do not suffice.
         ExportRefusedError: The graph disagrees with the native model.
     """
-    known, plan = msgspec.convert(facts, Facts), _plan(candidate)
+    known, plan = msgspec.convert(facts, Facts), _plan(candidate, name)
     raw, target = matrices_of(table, known.inputs), target_values(table, known)
     model = _fit(plan, known, raw, target, train)
     held_out = raw.take(validation)
-    predictor = Predictor(export(model, raw, known.signature), known.signature)
+    signature = known.signature_of(model.meaning.outputs)
+    predictor = Predictor(export(model, raw, signature), signature)
     parity = _parity(model, predictor, held_out, known, plan)
-    metrics = _metrics(predictor, held_out, target[validation])
+    metrics = validation_figures(predictor, known, raw, target, train, validation)
     return {"report": _report(plan, model, parity) | {"metrics": metrics}}
 
 
@@ -95,31 +101,33 @@ def refit(
     test: Rows,
     facts: Mapping[str, Any],
     candidate: Mapping[str, Any],
+    name: str,
 ) -> dict[str, Any]:
     """Fit the chosen candidate on the training and validation rows, and export it.
 
     Of the test rows only the inputs are used: for the parity check and for golden rows.
 
     Returns:
-        ``model``: the ONNX file. ``signature`` and ``golden``: as the artifact carries them. ``report``: candidate,
+        ``model``: the ONNX file. ``signature`` and ``golden``: as the artifact carries them. ``report``:
         algorithm, params, what the fit found, parity, and the versions of the libraries.
 
     Raises:
         TrainingError: The rows do not suffice.
         ExportRefusedError: The graph disagrees with the native model.
     """
-    known, plan = msgspec.convert(facts, Facts), _plan(candidate)
+    known, plan = msgspec.convert(facts, Facts), _plan(candidate, name)
     raw, target = matrices_of(table, known.inputs), target_values(table, known)
     rows = np.concatenate([train, validation])
     model = _fit(plan, known, raw, target, rows if known.ordered else np.sort(rows))
-    content = export(model, raw, known.signature)
-    predictor = Predictor(content, known.signature)
+    signature = known.signature_of(model.meaning.outputs)
+    content = export(model, raw, signature)
+    predictor = Predictor(content, signature)
     held_out = raw.take(test)
     parity = _parity(model, predictor, held_out, known, plan)
-    golden = golden_rows(predictor, held_out, known.deviation, known.seed)
+    golden = golden_rows(predictor, held_out, known.deviation * model.unit, known.seed, model.meaning.threshold)
     return {
         "model": content,
-        "signature": _json_values(known.signature),
+        "signature": _json_values(signature),
         "golden": _json_values(golden),
         "report": _report(plan, model, parity) | {"libraries": {name: version(name) for name in _LIBRARIES}},
     }
@@ -129,31 +137,24 @@ def _json_values(value: msgspec.Struct) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
-def _plan(candidate: Mapping[str, Any]) -> CandidatePlan:
-    return CandidatePlan(candidate["name"], candidate["algorithm"], candidate["params"])
+def _plan(candidate: Mapping[str, Any], name: str) -> CandidatePlan:
+    return CandidatePlan(name, candidate["algorithm"], candidate["params"])
 
 
 def _fit(plan: CandidatePlan, facts: Facts, raw: Matrices, target: NDArray[np.float64], rows: Rows) -> NativeModel:
-    return fit_model(plan, TrainingRows(raw.take(rows), target[rows], len(facts.classes), facts.ordered, facts.seed))
+    chosen = TrainingRows(raw.take(rows), target[rows], len(facts.classes), facts.ordered, facts.seed)
+    return fit_model(plan, chosen, facts.task, facts.contamination)
 
 
 def _parity(model: NativeModel, predictor: Predictor, held_out: Matrices, facts: Facts, plan: CandidatePlan) -> Parity:
     rows = concatenated([held_out, edge_rows(facts.inputs, held_out, facts.seed)])
-    return checked_parity(predictor, model.predict(rows), rows, facts.deviation, plan.name)
-
-
-def _metrics(predictor: Predictor, rows: Matrices, target: NDArray[np.float64]) -> dict[str, float]:
-    answers = predictor.predict(rows.feed)
-    if "probabilities" in answers:
-        return classification_figures(target.astype(np.int64), answers["probabilities"].astype(np.float64))
-    return regression_figures(target, answers["prediction"].astype(np.float64))
+    return checked_parity(predictor, model.predict(rows), rows, facts.deviation * model.unit, plan.name)
 
 
 def _report(plan: CandidatePlan, model: NativeModel, parity: Parity) -> dict[str, Any]:
     return {
-        "candidate": plan.name,
         "algorithm": plan.algorithm,
         "params": dict(plan.params),
-        "found": model.fitted.found(),
+        "found": model.found(),
         "parity": parity.to_json(),
     }
