@@ -36,7 +36,8 @@ def test_one_step_prepares_and_one_fits_each_candidate() -> None:
         "files": (FromStore(Digest("sha256:a"), "path"), FromStore(Digest("sha256:b"), "path")),
     }
     assert made[0].params["time"] == "at"
-    assert made[2].params == {"candidate": {"name": "ridge-2", "algorithm": "ridge", "params": {"alpha": 2.0}}}
+    assert made[2].params == {"candidate": {"algorithm": "ridge", "params": {"alpha": 2.0}}}
+    assert made[2].settings == {"name": "ridge-2"}
     assert {step.memory_bytes for step in made} == {2**30}
     assert {step.timeout for step in made} == {timedelta(minutes=5)}
 

@@ -77,7 +77,10 @@ def test_a_run_trains_in_processes_and_is_not_repeated(tmp_path: Path, zygote: Z
 
     steps = training_steps(SPEC, dataset, taken.snapshot, taken.digest, ROOT)
     records = carried_out("first", *steps)
-    reports = [read_result(records[f"fit-{plan.name}"].result or {}, "report", objects) for plan in expand(SPEC)]
+    reports = [
+        {**read_result(records[f"fit-{plan.name}"].result or {}, "report", objects), "candidate": plan.name}
+        for plan in expand(SPEC)
+    ]
     best = ranked_reports(SPEC, reports)[0]
     assert {report["parity"]["verdict"] for report in reports} == {"exact"}
 

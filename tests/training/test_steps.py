@@ -124,7 +124,7 @@ def test_a_fit_reports_what_was_found_and_how_good_it_is(tmp_path: Path) -> None
     report = steps.fit_candidate(**items, candidate=plan("classification", "lightgbm", n_estimators=500).to_json())["report"]
     assert 1 <= report["found"]["rounds"] < 500
     assert report["params"]["n_estimators"] == 500
-    assert report["candidate"] == "lightgbm"
+    assert report["algorithm"] == "lightgbm"
     assert set(report["metrics"]) == {
         "logLoss",
         "accuracy",

@@ -15,13 +15,13 @@ import msgspec
 
 import gnomon
 from gnomon.data.snapshot import Snapshot
-from gnomon.errors import GnomonError
 from gnomon.evaluation.dag import evaluate_step, render_step
 from gnomon.evaluation.gates import GateResult, gates_table, judge
 from gnomon.evaluation.report import build_report
 from gnomon.inference.artifact import ArtifactConfig
 from gnomon.inference.golden import GoldenRows
 from gnomon.inference.signature import Signature
+from gnomon.operator.cancellation import RunCancelledError
 from gnomon.pipeline.dag import Dag, FromStore, Step
 from gnomon.pipeline.driver import execute
 from gnomon.pipeline.values import read_result
@@ -39,10 +39,6 @@ from gnomon.training.selection import ranked_reports, selection_metric
 
 _LOG = logging.getLogger(__name__)
 PACKAGE_ROOT = Path(gnomon.__file__).resolve().parent.parent
-
-
-class RunCancelledError(GnomonError):
-    """The run was told to stop."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +133,10 @@ class _Run:
 
     def _ranked(self, plans: Sequence[CandidatePlan], fits: Mapping[str, StepRecord]) -> list[CandidatePlan]:
         """Return the candidates that were fitted, the best on the validation rows first; equal ones in declared order."""
-        steps = [fits[f"fit-{candidate.name}"] for candidate in plans]
-        reports = [self._read(step, "report") for step in steps if step.state in {"done", "cached"}]
+        steps = {candidate.name: fits[f"fit-{candidate.name}"] for candidate in plans}
+        reports = [
+            {**self._read(step, "report"), "candidate": name} for name, step in steps.items() if step.state in {"done", "cached"}
+        ]
         by_name = {candidate.name: candidate for candidate in plans}
         return [by_name[report["candidate"]] for report in ranked_reports(self._context.model.spec, reports)]
 

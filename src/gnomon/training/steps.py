@@ -70,7 +70,7 @@ def prepare(  # noqa: PLR0913 - each is a part of the step's key
 
 
 def fit_candidate(
-    *, table: pa.Table, train: Rows, validation: Rows, facts: Mapping[str, Any], candidate: Mapping[str, Any], name: str
+    *, table: pa.Table, train: Rows, validation: Rows, facts: Mapping[str, Any], candidate: Mapping[str, Any], name: str = ""
 ) -> dict[str, Any]:
     """Fit a candidate on the training rows, and measure its graph on the validation rows.
 
@@ -101,7 +101,7 @@ def refit(
     test: Rows,
     facts: Mapping[str, Any],
     candidate: Mapping[str, Any],
-    name: str,
+    name: str = "",
 ) -> dict[str, Any]:
     """Fit the chosen candidate on the training and validation rows, and export it.
 
@@ -138,7 +138,7 @@ def _json_values(value: msgspec.Struct) -> Any:
 
 
 def _plan(candidate: Mapping[str, Any], name: str) -> CandidatePlan:
-    return CandidatePlan(name, candidate["algorithm"], candidate["params"])
+    return CandidatePlan(name or candidate["algorithm"], candidate["algorithm"], candidate["params"])
 
 
 def _fit(plan: CandidatePlan, facts: Facts, raw: Matrices, target: NDArray[np.float64], rows: Rows) -> NativeModel:
