@@ -57,7 +57,8 @@ def by_onnx(node: Node, rows: list[dict[str, Any]]) -> list[Any]:
     taken = {each.name for each in session.get_inputs()}
     answers = session.run(["value"], {name: matrix for name, matrix in feed.items() if name in taken})[0]
     assert answers.shape == (len(rows), 1)
-    return [None if value in ("", MISSING_TIMESTAMP) or value != value else value for value in answers[:, 0].tolist()]  # noqa: PLR0124 - NaN
+    nothing = {"time": MISSING_TIMESTAMP, "text": ""}.get(node.type)
+    return [None if value == nothing or value != value else value for value in answers[:, 0].tolist()]  # noqa: PLR0124 - NaN
 
 
 def by_python(node: Node, rows: list[dict[str, Any]]) -> list[Any]:
