@@ -28,10 +28,11 @@ from gnomon.training.algorithms import (
 )
 from gnomon.training.algorithms.interface import Fitted, Floats, TrainingRows
 from gnomon.training.candidates import CandidatePlan
+from gnomon.training.estimator_inputs import fit_for_distances
 from gnomon.training.links import emit_spread, spread
 from gnomon.training.matrices import Matrices
 from gnomon.training.outputs import Meaning, emit_outputs, measures_distance
-from gnomon.training.preprocessing import declare_inputs
+from gnomon.training.preprocessing import Preprocessing, declare_inputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,9 @@ def fit_model(
     Raises:
         TrainingError: The rows do not suffice, or the library refuses them.
     """
+    task = task or ("classification" if rows.classes else "regression")
+    if task not in TARGET_TASKS:
+        return _fit_without_target(plan, rows, task, contamination)
     known = np.unique(rows.target.astype(np.int64)) if rows.classes else np.empty(0, dtype=np.int64)
     if rows.classes and len(known) < 2:
         raise TrainingError(
@@ -81,27 +85,18 @@ def fit_model(
     if rows.classes:
         target = np.searchsorted(known, rows.target).astype(np.float64)
         present = TrainingRows(rows.raw, target, len(known), rows.ordered, rows.seed)
-    task = task or ("classification" if rows.classes else "regression")
     try:
-        fitted = _fitted(plan, present) if task in TARGET_TASKS else _fitted_without_target(plan, present, task)
+        fitted = _fitted(plan, present)
     except (ValueError, ArithmeticError, LightGBMError) as error:
-        raise TrainingError(
-            f"candidate {plan.name} cannot be fitted: {str(error).partition('.')[0]}",
-            "check the target and the features for extreme values, or use another algorithm",
-        ) from error
-    if task in TARGET_TASKS:
-        return NativeModel(fitted, known, rows.classes, Meaning(task, max(1, rows.classes)))
-    return _with_meaning(fitted, plan, rows, task, contamination)
+        raise _refused(plan, error) from error
+    return NativeModel(fitted, known, rows.classes, Meaning(task, max(1, rows.classes)))
 
 
-def _with_meaning(fitted: Fitted, plan: CandidatePlan, rows: TrainingRows, task: Task, contamination: float) -> NativeModel:
-    """Return a model without a target; its threshold and its unit follow from its answers to the training rows."""
-    answers = fitted.predict(rows.raw)
-    width = 1 if answers.ndim == 1 else answers.shape[1]
-    threshold = float(np.float32(np.quantile(answers, 1 - contamination))) if task == "anomaly" else 0.0
-    unit = 1.0 if task == "clustering" else max(_LEAST_UNIT, float(answers.std()))
-    meaning = Meaning(task, width, measures_distance(plan.algorithm), threshold)
-    return NativeModel(fitted, np.empty(0, dtype=np.int64), 0, meaning, unit)
+def _refused(plan: CandidatePlan, error: Exception) -> TrainingError:
+    return TrainingError(
+        f"candidate {plan.name} cannot be fitted: {str(error).partition('.')[0]}",
+        "check the target and the features for extreme values, or use another algorithm",
+    )
 
 
 def _fitted(plan: CandidatePlan, rows: TrainingRows) -> Fitted:  # noqa: C901 - one case for each algorithm
@@ -158,22 +153,56 @@ def _fitted_xgboost(plan: CandidatePlan, rows: TrainingRows) -> Fitted:
     return xgboost.fit(rows, plan.params)
 
 
-def _fitted_without_target(plan: CandidatePlan, rows: TrainingRows, task: Task) -> Fitted:
+def _fitted_without_target(plan: CandidatePlan, rows: TrainingRows, preprocessing: Preprocessing, task: Task) -> Fitted:
     match plan.algorithm:
         case "k-means":
-            return k_means.fit(rows, plan.params)
+            return k_means.fit(rows, preprocessing, plan.params)
         case "gaussian-mixture":
-            return gaussian_mixture.fit(rows, plan.params, task)
+            return gaussian_mixture.fit(rows, preprocessing, plan.params, task)
         case "kernel-density":
-            return kernel_density.fit(rows, plan.params, task)
+            return kernel_density.fit(rows, preprocessing, plan.params, task)
         case "pca":
-            return pca.fit(rows, plan.params, task)
+            return pca.fit(rows, preprocessing, plan.params, task)
         case "isolation-forest":
-            return isolation_forest.fit(rows, plan.params)
+            return isolation_forest.fit(rows, preprocessing, plan.params)
         case _:
             raise TrainingError(f"candidate {plan.name}: {plan.algorithm} cannot learn {task}", "use another algorithm")
 
 
+def _fit_without_target(plan: CandidatePlan, rows: TrainingRows, task: Task, contamination: float) -> NativeModel:
+    """Fit a candidate that learns no target; its unit follows from its answers to the rows, its threshold from unseen ones."""
+    preprocessing = fit_for_distances(rows.raw)
+    try:
+        fitted = _fitted_without_target(plan, rows, preprocessing, task)
+        answers = fitted.predict(rows.raw)
+        scores = _unseen_scores(plan, rows, preprocessing, answers) if task == "anomaly" else None
+    except (ValueError, ArithmeticError) as error:
+        raise _refused(plan, error) from error
+    width = 1 if answers.ndim == 1 else answers.shape[1]
+    threshold = 0.0 if scores is None else float(np.float32(np.quantile(scores, 1 - contamination)))
+    unit = 1.0 if task == "clustering" else max(_LEAST_UNIT, float(answers.std()))
+    meaning = Meaning(task, width, measures_distance(plan.algorithm), threshold)
+    return NativeModel(fitted, np.empty(0, dtype=np.int64), 0, meaning, unit)
+
+
+def _unseen_scores(plan: CandidatePlan, rows: TrainingRows, preprocessing: Preprocessing, own: Floats) -> Floats:
+    """Return how unusual each row is to a model of the other folds: to its own model, every row that it learnt is too usual.
+
+    With many rows, one more or less among them hardly matters: their own scores stand.
+    """
+    count = len(rows.target)
+    if count > _CROSSED_ROWS:
+        return own
+    fold = np.random.default_rng(rows.seed).permutation(count) % _FOLDS
+    scores = np.empty(count)
+    for k in range(_FOLDS):
+        others = _fitted_without_target(plan, rows.take(np.flatnonzero(fold != k)), preprocessing, "anomaly")
+        scores[fold == k] = others.predict(rows.raw.take(np.flatnonzero(fold == k)))
+    return scores
+
+
+_FOLDS = 5
+_CROSSED_ROWS = 20_000
 _LEAST_UNIT = 1e-3
 """Answers that hardly vary are held against this instead of their deviation; features vary by 1."""
 

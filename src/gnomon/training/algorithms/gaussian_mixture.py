@@ -14,15 +14,13 @@ from gnomon.resources.model import Task
 from gnomon.training.algorithms.convergence import with_convergence
 from gnomon.training.algorithms.interface import Floats, TrainingRows
 from gnomon.training.distances import require_rows
-from gnomon.training.estimator_inputs import fit_for_distances
 from gnomon.training.links import emit_log_sum_exp
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing
 
 
-def fit(rows: TrainingRows, params: Mapping[str, Any], task: Task) -> "FittedMixture":
+def fit(rows: TrainingRows, preprocessing: Preprocessing, params: Mapping[str, Any], task: Task) -> "FittedMixture":
     """Fit on the rows. The heaviest component is number 0; of equally heavy ones, that with the smaller mean comes first."""
-    preprocessing = fit_for_distances(rows.raw)
     features = preprocessing.transform(rows.raw).astype(np.float64)
     require_rows(features, params["n_components"], "components", "n_components")
     estimator = GaussianMixture(

@@ -10,15 +10,13 @@ from sklearn.ensemble import IsolationForest
 
 from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
 from gnomon.training.algorithms.interface import Floats, TrainingRows
-from gnomon.training.estimator_inputs import fit_for_distances
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing
 from gnomon.training.trees import DecisionTree, TreeEnsemble, emit_ensemble
 
 
-def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedIsolationForest":
+def fit(rows: TrainingRows, preprocessing: Preprocessing, params: Mapping[str, Any]) -> "FittedIsolationForest":
     """Fit a forest, each of whose trees separates ``max_samples`` rows, drawn by the seed, at random."""
-    preprocessing = fit_for_distances(rows.raw)
     estimator = IsolationForest(
         n_estimators=params["n_estimators"],
         max_samples=min(params["max_samples"], len(rows.target)),

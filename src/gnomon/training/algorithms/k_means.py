@@ -11,14 +11,12 @@ from sklearn.cluster import KMeans
 from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
 from gnomon.training.algorithms.interface import Floats, TrainingRows
 from gnomon.training.distances import emit_squared_distances, require_rows
-from gnomon.training.estimator_inputs import fit_for_distances
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing
 
 
-def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedKMeans":
+def fit(rows: TrainingRows, preprocessing: Preprocessing, params: Mapping[str, Any]) -> "FittedKMeans":
     """Fit on the rows. The largest cluster is number 0; of equally large ones, that with the smaller centre comes first."""
-    preprocessing = fit_for_distances(rows.raw)
     features = preprocessing.transform(rows.raw).astype(np.float64)
     require_rows(features, params["n_clusters"], "clusters", "n_clusters")
     estimator = KMeans(

@@ -12,19 +12,17 @@ from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
 from gnomon.resources.model import Task
 from gnomon.training.algorithms.interface import Floats, TrainingRows
 from gnomon.training.distances import emit_squared_distances
-from gnomon.training.estimator_inputs import fit_for_distances
 from gnomon.training.links import emit_log_sum_exp
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing
 from gnomon.training.row_cap import capped_rows, told_cap
 
 
-def fit(rows: TrainingRows, params: Mapping[str, Any], task: Task) -> "FittedKernels":
+def fit(rows: TrainingRows, preprocessing: Preprocessing, params: Mapping[str, Any], task: Task) -> "FittedKernels":
     """Put a kernel on each row, or on ``max_points`` of them drawn by the seed: every answer looks at all of them.
 
     The bandwidth is the same in all directions, in deviations; 0 takes D. W. Scott's rule, N to the power of -1/(d + 4).
     """
-    preprocessing = fit_for_distances(rows.raw)
     used = capped_rows(rows, params["max_points"])
     points = preprocessing.transform(used.raw).astype(np.float64)
     # With several leaves, scikit-learn adds up bounds of whole nodes, and far from the points its log-densities are off by 100.

@@ -11,14 +11,12 @@ from gnomon.errors import TrainingError
 from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
 from gnomon.resources.model import Task
 from gnomon.training.algorithms.interface import Floats, TrainingRows
-from gnomon.training.estimator_inputs import fit_for_distances
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing
 
 
-def fit(rows: TrainingRows, params: Mapping[str, Any], task: Task) -> "FittedPca":
+def fit(rows: TrainingRows, preprocessing: Preprocessing, params: Mapping[str, Any], task: Task) -> "FittedPca":
     """Fit on the rows; the sign of a component makes its largest weight positive."""
-    preprocessing = fit_for_distances(rows.raw)
     features = preprocessing.transform(rows.raw).astype(np.float64)
     wanted = params["n_components"]
     most = min(features.shape) - (task == "anomaly")
