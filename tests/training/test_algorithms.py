@@ -13,25 +13,40 @@ from gnomon.training.algorithms.interface import TrainingRows
 from gnomon.training.candidates import CandidatePlan, expand
 from gnomon.training.fitting import export, fit_model
 from gnomon.training.matrices import Matrices, matrices_of
+from gnomon.training.parameters import PARAMETERS
 from gnomon.training.parity import compared, edge_rows
 from gnomon.training.preparation import Facts, Prepared, target_values
+from tests.training.documented import exports
 from tests.training.tables import CLASSIFICATION, REGRESSION, RealTable, real_table
 
-SMALL = {"n_estimators": 20, "max_iter": 40}
-"""Fewer trees than the defaults: parity does not depend on their number."""
+SMALL: dict[str, dict[str, float]] = {
+    "random-forest": {"n_estimators": 20},
+    "extra-trees": {"n_estimators": 20},
+    "lightgbm": {"n_estimators": 20},
+    "xgboost": {"n_estimators": 20},
+    "hist-gradient-boosting": {"max_iter": 40},
+    "svm": {"max_rows": 1500},
+    "nearest-neighbors": {"max_rows": 1500},
+}
+"""Fewer trees and rows than the defaults: parity does not depend on their number."""
 
-CASES = [
-    (name, algorithm)
-    for task, names in (("regression", REGRESSION), ("classification", CLASSIFICATION))
+SUPERVISED: dict[str, tuple[Task, ...]] = {
+    algorithm: supervised
     for algorithm, tasks in TASKS_BY_ALGORITHM.items()
-    if task in tasks
-    for name in names
+    if not algorithm.startswith("torch-")
+    if (supervised := tuple(task for task in tasks if task in {"regression", "classification"}))
+}
+"""What can be learnt here; what needs PyTorch is tested where that is."""
+CLASSIFIERS = [algorithm for algorithm, tasks in SUPERVISED.items() if "classification" in tasks]
+REGRESSORS = [algorithm for algorithm, tasks in SUPERVISED.items() if "regression" in tasks]
+
+CASES = [(name, algorithm) for name in REGRESSION for algorithm in REGRESSORS] + [
+    (name, algorithm) for name in CLASSIFICATION for algorithm in CLASSIFIERS
 ]
 
 
 def plan(task: Task, algorithm: str, **params: float | str | tuple[int, ...]) -> CandidatePlan:
-    small = {"random-forest": "n_estimators", "lightgbm": "n_estimators", "hist-gradient-boosting": "max_iter"}
-    chosen = {small[algorithm]: SMALL[small[algorithm]]} if algorithm in small else {}
+    chosen = SMALL.get(algorithm, {})
     candidate = {"algorithm": algorithm, "params": chosen | params}
     spec = ModelSpec(task=task, dataset="d", target="t", candidates=(Candidate.model_validate(candidate),))
     return expand(spec)[0]
@@ -50,27 +65,31 @@ def fit(prepared: Prepared, candidate: CandidatePlan) -> dict:
 def test_the_graph_agrees_with_the_native_model_and_beats_a_constant(name: str, algorithm: str) -> None:
     table = real_table(name)
     report = fit(table.prepared(), plan(table.task, algorithm))
-    assert report["parity"]["verdict"] == "exact"
+    promised = exports()[algorithm]
+    assert report["parity"]["verdict"] == promised.verdict
+    assert report["parity"]["maxDifference"] <= promised.largest_difference
     assert report["parity"]["rows"] > 250
     if table.task == "regression":
         assert report["metrics"]["r2"] > 0.2
     else:
-        assert report["metrics"]["rocAuc"] > (0.6 if name == "late" else 0.97)
+        assert report["metrics"]["rocAuc"] > (0.6 if name == "late" else 0.93)
 
 
-@pytest.mark.parametrize(("algorithm", "tasks"), TASKS_BY_ALGORITHM.items())
-def test_equal_rows_give_equal_bytes(algorithm: str, tasks: tuple[Task, ...]) -> None:
-    table = real_table("species" if "classification" in tasks else "body-mass")
-    prepared = table.prepared()
-    assert _exported(prepared, plan(table.task, algorithm)) == _exported(prepared, plan(table.task, algorithm))
-
-
-@pytest.mark.parametrize(("name", "algorithm"), [("delays", "ridge"), ("delays", "lightgbm"), ("digits", "random-forest")])
+@pytest.mark.parametrize(
+    ("name", "algorithm"),
+    [
+        ("delays", "ridge"),
+        ("delays", "svm"),
+        ("delays", "nearest-neighbors"),
+        ("delays", "lightgbm"),
+        ("digits", "random-forest"),
+    ],
+)
 def test_a_row_alone_is_answered_like_the_row_in_a_batch(name: str, algorithm: str) -> None:
     table = real_table(name)
     prepared = table.prepared()
     facts = prepared.facts
-    predictor = Predictor(_exported(prepared, plan(table.task, algorithm)), facts.signature)
+    predictor = Predictor(exported(prepared, plan(table.task, algorithm)), facts.signature)
     rows = edge_rows(facts.inputs, matrices_of(prepared.table, facts.inputs), 1)
     output = "prediction" if table.task == "regression" else "probabilities"
     batch = predictor.predict(rows.feed)[output]
@@ -78,7 +97,7 @@ def test_a_row_alone_is_answered_like_the_row_in_a_batch(name: str, algorithm: s
     assert compared(batch[::5].astype(np.float64), alone.astype(np.float64), facts.deviation).verdict == "exact"
 
 
-@pytest.mark.parametrize("algorithm", [name for name, tasks in TASKS_BY_ALGORITHM.items() if "classification" in tasks])
+@pytest.mark.parametrize("algorithm", CLASSIFIERS)
 def test_a_class_that_only_other_rows_have_gets_no_probability(algorithm: str) -> None:
     table = real_table("wine")
     prepared = table.prepared()
@@ -93,7 +112,7 @@ def test_a_class_that_only_other_rows_have_gets_no_probability(algorithm: str) -
     np.testing.assert_allclose(answers["probabilities"], model.predict(raw), atol=1e-6)
 
 
-@pytest.mark.parametrize("algorithm", [name for name, tasks in TASKS_BY_ALGORITHM.items() if "classification" in tasks])
+@pytest.mark.parametrize("algorithm", [name for name in CLASSIFIERS if "class_weight" in PARAMETERS[name]])
 def test_balanced_weights_find_more_of_the_rare_class(algorithm: str) -> None:
     prepared = real_table("late").prepared()
     plain = fit(prepared, plan("classification", algorithm))["metrics"]["balancedAccuracy"]
@@ -107,6 +126,15 @@ def test_balanced_weights_find_more_of_the_rare_class(algorithm: str) -> None:
         ("lightgbm", {"objective": "regression_l1", "subsample": 0.7, "colsample_bytree": 0.5}),
         ("lightgbm", {"objective": "huber", "max_depth": 3, "reg_lambda": 1.0}),
         ("hist-gradient-boosting", {"loss": "absolute_error", "max_features": 0.5}),
+        ("xgboost", {"objective": "reg:absoluteerror", "subsample": 0.7, "colsample_bytree": 0.5}),
+        ("xgboost", {"objective": "reg:pseudohubererror", "gamma": 0.1, "reg_alpha": 0.1, "min_child_weight": 5}),
+        ("linear-svm", {"loss": "epsilon_insensitive", "epsilon": 0.1, "max_iter": 100_000}),
+        ("svm", {"kernel": "poly", "degree": 2, "coef0": 1.0}),
+        ("svm", {"kernel": "sigmoid", "gamma": 0.01}),
+        ("svm", {"kernel": "linear", "C": 0.1}),
+        ("nearest-neighbors", {"weights": "distance", "n_neighbors": 4}),
+        ("decision-tree", {"ccp_alpha": 0.5, "max_depth": 20}),
+        ("elastic-net", {"l1_ratio": 0.1, "alpha": 0.1}),
     ],
 )
 def test_other_losses_agree_too(algorithm: str, params: dict) -> None:
@@ -114,7 +142,23 @@ def test_other_losses_agree_too(algorithm: str, params: dict) -> None:
     assert report["parity"]["verdict"] == "exact"
 
 
-@pytest.mark.parametrize("algorithm", ["linear", "lightgbm", "random-forest", "hist-gradient-boosting"])
+@pytest.mark.parametrize(
+    ("algorithm", "params"),
+    [
+        ("svm", {"kernel": "poly"}),
+        ("svm", {"kernel": "sigmoid", "gamma": "auto"}),
+        ("svm", {"kernel": "linear"}),
+        ("nearest-neighbors", {"weights": "distance"}),
+        ("naive-bayes", {"var_smoothing": 1e-9, "alpha": 0.1}),
+    ],
+)
+@pytest.mark.parametrize("name", ["late", "digits"])
+def test_other_kernels_and_weights_of_classes_agree_too(algorithm: str, params: dict, name: str) -> None:
+    report = fit(real_table(name).prepared(), plan("classification", algorithm, **params))
+    assert report["parity"]["verdict"] == "exact"
+
+
+@pytest.mark.parametrize("algorithm", REGRESSORS)
 def test_a_target_far_from_zero_keeps_its_digits(algorithm: str) -> None:
     table = real_table("diabetes")
     far = replace(table, frame=table.frame.with_columns(pl.col("target") + 1e6))
@@ -123,7 +167,7 @@ def test_a_target_far_from_zero_keeps_its_digits(algorithm: str) -> None:
     assert report["metrics"]["rmse"] == pytest.approx(near["metrics"]["rmse"], rel=0.05)
 
 
-@pytest.mark.parametrize(("algorithm", "tasks"), TASKS_BY_ALGORITHM.items())
+@pytest.mark.parametrize(("algorithm", "tasks"), SUPERVISED.items())
 @pytest.mark.parametrize("known_from", [0.5, 0.7])
 def test_a_column_that_only_newer_rows_have_is_borne(algorithm: str, tasks: tuple[Task, ...], known_from: float) -> None:
     rows = 400
@@ -139,7 +183,7 @@ def test_a_column_that_only_newer_rows_have_is_borne(algorithm: str, tasks: tupl
     assert fit(table.prepared(), plan(task, algorithm))["parity"]["verdict"] == "exact"
 
 
-@pytest.mark.parametrize(("algorithm", "tasks"), TASKS_BY_ALGORITHM.items())
+@pytest.mark.parametrize(("algorithm", "tasks"), SUPERVISED.items())
 def test_ten_training_rows_are_enough(algorithm: str, tasks: tuple[Task, ...]) -> None:
     table = real_table("body-mass" if tasks[0] == "regression" else "breast-cancer")
     few = replace(table, frame=table.frame.drop_nulls().sample(16, seed=1))
@@ -161,7 +205,7 @@ def test_text_that_names_rows_teaches_nothing() -> None:
     assert with_ids == pytest.approx(without, rel=0.01)
 
 
-def _exported(prepared: Prepared, candidate: CandidatePlan) -> bytes:
+def exported(prepared: Prepared, candidate: CandidatePlan) -> bytes:
     facts: Facts = prepared.facts
     raw, target = matrices_of(prepared.table, facts.inputs), target_values(prepared.table, facts)
     rows = TrainingRows(

@@ -30,6 +30,10 @@ Algorithm = Literal[
     "lightgbm",
     "xgboost",
     "neural-network",
+    "torch-mlp",
+    "torch-cnn",
+    "torch-rnn",
+    "torch-lstm",
     "k-means",
     "gaussian-mixture",
     "kernel-density",
@@ -84,8 +88,10 @@ _REGRESSORS: tuple[Algorithm, ...] = (
     "neural-network",
 )
 
+_TORCH_NETWORKS: tuple[Algorithm, ...] = ("torch-mlp", "torch-cnn", "torch-rnn", "torch-lstm")
+
 ALGORITHMS_BY_TASK: Mapping[Task, tuple[Algorithm, ...]] = {
-    "regression": _REGRESSORS,
+    "regression": (*_REGRESSORS, *_TORCH_NETWORKS),
     "classification": (
         "logistic",
         "linear-svm",
@@ -99,6 +105,7 @@ ALGORITHMS_BY_TASK: Mapping[Task, tuple[Algorithm, ...]] = {
         "lightgbm",
         "xgboost",
         "neural-network",
+        *_TORCH_NETWORKS,
     ),
     "clustering": ("k-means", "gaussian-mixture"),
     "density": ("gaussian-mixture", "kernel-density"),
@@ -311,7 +318,7 @@ class Resources(Strict):
     timeout: Duration = timedelta(minutes=30)
     """A step that takes longer is ended."""
     parallel: Annotated[int, Field(ge=1)] | None = None
-    """Steps at the same time; the default is the number of processors."""
+    """Steps of one run at the same time, and runs for windows at the same time; the default is the number of processors."""
 
 
 class ModelSpec(Strict):

@@ -6,6 +6,7 @@ Light: validating a manifest uses this too. What an algorithm can learn stands i
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gnomon.resources.model import Algorithm, Task, Value
 
@@ -62,23 +63,38 @@ class Widths:
     """A parameter that is a list of layer widths, the first layer's first; one number stands for a list of one."""
 
     default: tuple[int, ...]
-    least_layers: int = 0
     most_layers: int = 16
     most: int = 8192
 
     @property
     def told(self) -> str:
         """What it takes, in words."""
-        return f"a list of {self.least_layers} to {self.most_layers} whole numbers from 1 to {self.most}, such as [64, 32]"
+        return f"a list of at most {self.most_layers} whole numbers from 1 to {self.most}, such as [64, 32]"
 
-    def checked(self, value: Value) -> tuple[int, ...] | None:
+    def checked(self, value: Value) -> Value | None:
         """Return the widths, or None where they do not fit."""
-        widths = value if isinstance(value, tuple) else (value,)
-        if not self.least_layers <= len(widths) <= self.most_layers:
-            return None
-        if any(isinstance(width, bool) or not isinstance(width, int) or not 1 <= width <= self.most for width in widths):
-            return None
-        return tuple(int(width) for width in widths)
+        widths: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
+        return widths if len(widths) <= self.most_layers and _are_counts(widths, self.most) else None
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A parameter that is the shape of a picture: channels, height, width; by default a square of one channel."""
+
+    default: tuple[int, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """What it takes, in words."""
+        return "[channels, height, width], such as [1, 8, 8]"
+
+    def checked(self, value: Value) -> Value | None:
+        """Return the shape, or None where it does not fit."""
+        return value if isinstance(value, tuple) and len(value) in {0, 3} and _are_counts(value, 8192) else None
+
+
+def _are_counts(values: tuple[object, ...], most: int) -> bool:
+    return all(isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most for value in values)
 
 
 @dataclass(frozen=True)
@@ -98,11 +114,35 @@ class TaskChoice:
         return None if words is None else Choice(words[0], words)
 
 
-Parameter = Number | Choice | Widths
+Parameter = Number | Choice | Widths | Shape
 
 _CLASS_WEIGHT = Choice("none", ("none", "balanced"))
 _MAX_ROWS = Number(5000, 10, 20_000, whole=True)
 """Ours, not the library's: fits and answers grow with the rows that are kept, to the square and beyond."""
+
+
+def _torch_parameters(own: Mapping[str, Parameter], *, alpha: float) -> Mapping[str, Parameter | TaskChoice]:
+    """Return what every network of PyTorch takes, around what is one kind's own."""
+    return {
+        **own,
+        "dropout": Number(0.0, 0, 0.95),
+        "loss": TaskChoice({"regression": ("squared_error", "absolute_error"), "classification": ("cross_entropy",)}),
+        "alpha": Number(alpha, 0),
+        "learning_rate": Number(0.01, 0, 10, open=True),
+        "schedule": Choice("one-cycle", ("one-cycle", "constant")),
+        "epochs": Number(40, 1, 10_000, whole=True),
+        "batch_size": Number(64, 1, 1_000_000, whole=True),
+        "n_iter_no_change": Number(0, 0, 1000, whole=True),
+        "class_weight": _CLASS_WEIGHT,
+    }
+
+
+_RECURRENT: Mapping[str, Parameter] = {
+    "steps": Number(0, 0, 100_000, whole=True),
+    "units": Number(64, 1, 8192, whole=True),
+    "layers": Number(1, 1, 8, whole=True),
+    "hidden": Widths(()),
+}
 
 PARAMETERS: Mapping[Algorithm, Mapping[str, Parameter | TaskChoice]] = {
     "linear": {},
@@ -211,7 +251,6 @@ PARAMETERS: Mapping[Algorithm, Mapping[str, Parameter | TaskChoice]] = {
         "loss": TaskChoice(
             {
                 "regression": ("squared_error", "absolute_error"),
-                "forecasting": ("squared_error", "absolute_error"),
                 "classification": ("cross_entropy", "squared_error", "absolute_error"),
             }
         ),
@@ -226,6 +265,14 @@ PARAMETERS: Mapping[Algorithm, Mapping[str, Parameter | TaskChoice]] = {
         "n_iter_no_change": Number(0, 0, 1000, whole=True),
         "class_weight": _CLASS_WEIGHT,
     },
+    "torch-mlp": _torch_parameters(
+        {"hidden": Widths((128,)), "activation": Choice("relu", ("relu", "tanh", "sigmoid"))}, alpha=0.003
+    ),
+    "torch-cnn": _torch_parameters(
+        {"shape": Shape(), "channels": Widths((16, 32), most_layers=8, most=1024), "hidden": Widths((64,))}, alpha=1e-4
+    ),
+    "torch-rnn": _torch_parameters(_RECURRENT, alpha=1e-4),
+    "torch-lstm": _torch_parameters(_RECURRENT, alpha=1e-4),
     "k-means": {
         "n_clusters": Number(8, 1, 1000, whole=True),
         "n_init": Number(10, 1, 1000, whole=True),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gnomon.errors import TrainingError
 from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
@@ -32,8 +31,8 @@ def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedNetwork":
     Raises:
         TrainingError: The weights left the finite numbers.
     """
-    preprocessing = fit_for_linear(rows.raw)
-    features = bounded(preprocessing.transform(rows.raw))
+    preprocessing = fit_for_linear(rows.raw, FEATURE_LIMIT)
+    features = preprocessing.transform(rows.raw)
     centre, unit = (0.0, 1.0) if rows.classes else (float(rows.target.mean()), float(rows.target.std()) or 1.0)
     weights = class_weights(rows, params)
     examples = Examples(
@@ -72,17 +71,6 @@ def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedNetwork":
     return FittedNetwork(preprocessing, architecture.activation, network.parameters.layers, centre, unit, rows.classes, epochs)
 
 
-def bounded(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the features within ``FEATURE_LIMIT``."""
-    return np.clip(features, np.float32(-FEATURE_LIMIT), np.float32(FEATURE_LIMIT))
-
-
-def emit_bounded(graph: GraphBuilder, features: str) -> str:
-    """Emit the same."""
-    limit = np.array(FEATURE_LIMIT, dtype=np.float32)
-    return graph.node("Clip", features, graph.constant(-limit), graph.constant(limit))
-
-
 @dataclass(frozen=True, eq=False)
 class FittedNetwork:
     """A network that learnt; the answer of regression is ``centre`` + ``unit`` times its own.
@@ -100,7 +88,7 @@ class FittedNetwork:
 
     def predict(self, raw: Matrices) -> Floats:
         """Return the answers."""
-        given = bounded(self.preprocessing.transform(raw)).astype(np.float64)
+        given = self.preprocessing.transform(raw).astype(np.float64)
         for layer in self.layers:
             sums = given @ layer.weights.astype(np.float64) + layer.biases
             given = sums if layer is self.layers[-1] else _activated(self.activation, sums)
@@ -111,7 +99,7 @@ class FittedNetwork:
 
     def emit(self, graph: GraphBuilder) -> str:
         """Emit the same."""
-        given = cast(graph, emit_bounded(graph, self.preprocessing.emit(graph)), DOUBLE)
+        given = cast(graph, self.preprocessing.emit(graph), DOUBLE)
         for layer in self.layers:
             # Kept as float32: half the file.
             weights, biases = (cast(graph, graph.constant(part), DOUBLE) for part in (layer.weights, layer.biases))
