@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from gnomon.api.app import VERSION_HEADER, ControlPlane
+from gnomon.api.plane import ControlPlane
+from gnomon.api.problems import VERSION_HEADER
 from gnomon.api.server import ApiServer, address_of, bind, require_guard
 from gnomon.errors import ConflictError, UsageError
 from gnomon.operator.assemble import Assembly, Settings, assemble

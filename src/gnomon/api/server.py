@@ -6,7 +6,8 @@ import threading
 
 import uvicorn
 
-from gnomon.api.app import ControlPlane, make_app
+from gnomon.api.app import make_app
+from gnomon.api.plane import ControlPlane
 from gnomon.errors import ConflictError, UsageError
 
 _BACKLOG = 128

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gnomon.api.app import ControlPlane
+from gnomon.api.plane import ControlPlane
 from gnomon.api.server import ApiServer, address_of, bind, require_guard
 from gnomon.cli.command_line import conceal_argument
 from gnomon.cli.log_lines import configure_logging
