@@ -27,7 +27,7 @@ def raw_rows(draw: st.DrawFn, floats: int = 2, ints: int = 1, strings: int = 1, 
     def matrix(values: st.SearchStrategy, columns: int) -> list:
         return draw(st.lists(st.lists(values, min_size=columns, max_size=columns), min_size=rows, max_size=rows))
 
-    return Matrices(
+    return Matrices.of(
         np.array(matrix(FLOATS, floats), dtype=np.float32).reshape(rows, floats),
         np.array(matrix(STAMPS, ints), dtype=np.int64).reshape(rows, ints),
         np.array(matrix(TEXTS, strings), dtype=object).reshape(rows, strings),

@@ -50,7 +50,7 @@ def test_a_target_far_from_zero_keeps_its_digits() -> None:
 
 def _rows(column: list[float], target: list[float]) -> TrainingRows:
     floats = np.stack([np.array(column), np.arange(len(column)) % 5], axis=1).astype(np.float32)
-    raw = Matrices(floats, np.zeros((len(column), 0), np.int64), np.zeros((len(column), 0), object))
+    raw = Matrices.of(floats, np.zeros((len(column), 0), np.int64), np.zeros((len(column), 0), object))
     return TrainingRows(raw, np.array(target), 0, ordered=False, seed=1)
 
 
@@ -65,7 +65,7 @@ def test_extreme_values_leave_the_network_finite(extreme: float, optimizer: str)
 def test_what_lies_far_outside_of_the_training_rows_is_answered_like_their_edge() -> None:
     rows = _rows([float(value) for value in range(100)], [3.0 * value for value in range(100)])
     model = fit_model(plan("regression", "neural-network"), rows)
-    far = Matrices(np.array([[1e4, 1.0], [1e30, 1.0]], np.float32), rows.raw.ints[:2], rows.raw.strings[:2])
+    far = Matrices.of(np.array([[1e4, 1.0], [1e30, 1.0]], np.float32), rows.raw.ints[:2], rows.raw.strings[:2])
     answers = model.predict(far)
     assert answers[0] == answers[1]
 

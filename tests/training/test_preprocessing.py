@@ -61,13 +61,13 @@ def test_what_is_fitted_on_any_rows_gives_the_same_bits_on_any_others(
 def rows_of_text(*texts: str) -> Matrices:
     count = len(texts)
     strings = np.array(texts, dtype=object).reshape(-1, 1)
-    return Matrices(np.zeros((count, 0), np.float32), np.zeros((count, 0), np.int64), strings)
+    return Matrices.of(np.zeros((count, 0), np.float32), np.zeros((count, 0), np.int64), strings)
 
 
 def rows_of_numbers(*numbers: float) -> Matrices:
     count = len(numbers)
     floats = np.array(numbers, dtype=np.float32).reshape(-1, 1)
-    return Matrices(floats, np.zeros((count, 0), np.int64), np.zeros((count, 0), object))
+    return Matrices.of(floats, np.zeros((count, 0), np.int64), np.zeros((count, 0), object))
 
 
 def test_codes_stand_in_the_order_of_the_target_and_rare_levels_share_the_mean() -> None:
@@ -120,7 +120,7 @@ def test_rows_without_any_variation_are_refused(raw: Matrices) -> None:
 
 def stamped(*days: int) -> Matrices:
     stamps = np.array(days, dtype=np.int64).reshape(-1, 1) * 86_400_000_000
-    return Matrices(np.zeros((len(days), 0), np.float32), stamps, np.zeros((len(days), 0), object))
+    return Matrices.of(np.zeros((len(days), 0), np.float32), stamps, np.zeros((len(days), 0), object))
 
 
 def test_the_season_is_used_once_the_rows_cover_a_year() -> None:

@@ -137,7 +137,7 @@ def test_a_machine_without_pytorch_says_what_to_install(kind: str, monkeypatch: 
     monkeypatch.delattr(algorithms, "torch_network", raising=False)
     for module in ("layers", "learning"):
         monkeypatch.delitem(sys.modules, f"gnomon.training.torch_network.{module}", raising=False)
-    raw = Matrices(np.zeros((20, 4), np.float32), np.zeros((20, 0), np.int64), np.zeros((20, 0), object))
+    raw = Matrices.of(np.zeros((20, 4), np.float32), np.zeros((20, 0), np.int64), np.zeros((20, 0), object))
     rows = TrainingRows(raw, np.arange(20.0), 0, ordered=False, seed=1)
     with pytest.raises(TrainingError, match="needs PyTorch") as refused:
         fit_model(plan("regression", kind), rows)

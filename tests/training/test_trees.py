@@ -59,7 +59,7 @@ def answer(tree: DecisionTree, row: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def emitted(ensemble: TreeEnsemble, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    raw = Matrices(rows, np.zeros((len(rows), 0), np.int64), np.zeros((len(rows), 0), object))
+    raw = Matrices.of(rows, np.zeros((len(rows), 0), np.int64), np.zeros((len(rows), 0), object))
 
     def emit(graph: GraphBuilder) -> str:
         return emit_ensemble(graph, "floats", ensemble)

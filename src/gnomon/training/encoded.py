@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Numbers, Preprocessing
+from gnomon.training.texts import Texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,4 +36,4 @@ class EncodedRows(Matrices):
 def encoded(features: NDArray[np.float32], bins: Path | None = None) -> EncodedRows:
     """Return rows of nothing but ``features``, float32 (N, F)."""
     rows = len(features)
-    return EncodedRows(features, np.empty((rows, 0), np.int64), np.empty((rows, 0), np.object_), bins)
+    return EncodedRows(features, np.empty((rows, 0), np.int64), Texts.none(rows), bins)

@@ -1,6 +1,5 @@
 """Training rows become the constants of a preprocessing: medians, deviations, levels and their order, useful parts of time."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from gnomon.features.calendar_parts import Part, calendar_part, is_missing
 from gnomon.training.encoded import EncodedRows
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import (
+    BLOCK_ROWS,
     DISTANCE_LIMIT,
     STANDARD_LIMIT,
     Block,
@@ -23,6 +23,7 @@ from gnomon.training.preprocessing import (
     Preprocessing,
     StandardisedNumbers,
 )
+from gnomon.training.texts import Texts
 
 MAX_LEVELS = 255
 """Levels of a text column that keep a code of their own: as many as a histogram of 256 bins tells apart, less one."""
@@ -61,7 +62,7 @@ def fit_for_trees(raw: Matrices, target: NDArray[np.float64], classes: int) -> P
     blocks: list[Block] = []
     if known := tuple(np.flatnonzero(np.isfinite(raw.floats).any(axis=0)).tolist()):
         blocks.append(Numbers(known))
-    blocks += [_ordered_codes(texts, column, target, classes) for column, texts in enumerate(raw.strings.T)]
+    blocks += [_ordered_codes(raw.texts, column, target, classes) for column in range(raw.texts.columns)]
     blocks += [CalendarNumbers(column, parts) for column, parts in _useful_parts(raw, _TREE_PARTS)]
     return _preprocessing(raw, blocks)
 
@@ -81,10 +82,10 @@ def fit_for_linear(raw: Matrices, limit: float = float(STANDARD_LIMIT)) -> Prepr
     blocks: list[Block] = []
     if (numbers := _standardised_numbers(raw.floats, limit)) is not None:
         blocks.append(numbers)
-    for column, texts in enumerate(raw.strings.T):
-        counts = Counter(texts.tolist())
-        levels = _frequent_levels(counts, len(raw)) | ({""} & counts.keys())
-        if len(counts) > 1 and levels:
+    for column in range(raw.texts.columns):
+        counts = raw.texts.counts(column)
+        levels = _frequent_levels(raw.texts, column) + ([""] if counts[0] else [])
+        if np.count_nonzero(counts) > 1 and levels:
             blocks.append(OneHot(column, tuple(sorted(levels))))
     blocks += [CalendarWaves(column, parts) for column, parts in _useful_parts(raw, _LINEAR_PARTS)]
     return _preprocessing(raw, blocks)
@@ -117,10 +118,9 @@ def fit_for_bayes(raw: Matrices) -> BayesInputs:
         if chosen := tuple(np.flatnonzero(columns).tolist()):
             blocks.append(Numbers(chosen))
             highest += [largest] * len(chosen)
-    for column, texts in enumerate(raw.strings.T):
-        counts = Counter(texts.tolist())
-        if len(counts) > 1:
-            levels = sorted(_frequent_levels(counts, len(raw)) | {""})
+    for column in range(raw.texts.columns):
+        if np.count_nonzero(raw.texts.counts(column)) > 1:
+            levels = sorted([*_frequent_levels(raw.texts, column), ""])
             blocks.append(OrderedCodes(column, {level: float(i) for i, level in enumerate(levels)}, float(len(levels))))
             highest.append(len(levels))
     for column, parts in _useful_parts(raw, _LINEAR_PARTS):
@@ -144,16 +144,21 @@ def fit_for_distances(raw: Matrices) -> Preprocessing:
 
 def _preprocessing(raw: Matrices, blocks: Sequence[Block]) -> Preprocessing:
     preprocessing = Preprocessing(tuple(blocks))
-    if not blocks or not _varies(preprocessing.transform(raw)):
+    if not blocks or not _varies(preprocessing, raw):
         raise TrainingError(
             f"no feature varies over the {len(raw)} training rows", "add a feature with more than one value, or more rows"
         )
     return preprocessing
 
 
-def _varies(features: NDArray[np.float32]) -> bool:
-    first = features[:1]
-    return bool(((features != first) & ~(np.isnan(features) & np.isnan(first))).any())
+def _varies(preprocessing: Preprocessing, raw: Matrices) -> bool:
+    """Return whether any feature has two values; most often, the first rows tell."""
+    first = preprocessing.transform(raw.take(np.arange(1)))
+    for begin in range(0, len(raw), BLOCK_ROWS):
+        features = preprocessing.transform(raw.take(np.arange(begin, min(len(raw), begin + BLOCK_ROWS))))
+        if ((features != first) & ~(np.isnan(features) & np.isnan(first))).any():
+            return True
+    return False
 
 
 def _standardised_numbers(floats: NDArray[np.float32], limit: float) -> StandardisedNumbers | None:
@@ -180,22 +185,27 @@ def _standardised_numbers(floats: NDArray[np.float32], limit: float) -> Standard
     return StandardisedNumbers(tuple(columns), tuple(fills), tuple(means), tuple(scales), tuple(flagged), limit)
 
 
-def _frequent_levels(counts: Mapping[str, int], rows: int) -> frozenset[str]:
+def _frequent_levels(texts: Texts, column: int) -> list[str]:
     """Return the levels with enough rows, at most ``MAX_LEVELS``, the most frequent first. Missing is not among them."""
-    enough = min(ENOUGH_ROWS, max(2, rows // 50))
-    frequent = sorted((-count, level) for level, count in counts.items() if count >= enough and level)
-    return frozenset(level for _, level in frequent[:MAX_LEVELS])
+    counts = texts.counts(column)
+    enough = min(ENOUGH_ROWS, max(2, len(texts.codes) // 50))
+    codes = np.flatnonzero(counts >= enough)
+    codes = codes[codes > 0]
+    if len(codes) > MAX_LEVELS:
+        least = np.partition(counts[codes], -MAX_LEVELS)[-MAX_LEVELS]
+        codes = codes[counts[codes] >= least]
+    frequent = sorted(zip((-counts[codes]).tolist(), texts.levels[column].texts(codes), strict=True))
+    return [level for _, level in frequent[:MAX_LEVELS]]
 
 
-def _ordered_codes(texts: NDArray[np.object_], column: int, target: NDArray[np.float64], classes: int) -> OrderedCodes:
+def _ordered_codes(texts: Texts, column: int, target: NDArray[np.float64], classes: int) -> OrderedCodes:
     """Return codes in the order of the mean target of each level, drawn towards the overall mean where rows are few.
 
     Rare levels share one code with those that only come later; missing text has its own. Shares of several classes are
     ordered by their first principal component (D. Coppersmith et al., 1999, Data Mining and Knowledge Discovery 3:197).
     """
-    levels = ["", *sorted(_frequent_levels(Counter(texts.tolist()), len(texts)))]
-    places = {level: place for place, level in enumerate(levels)}
-    place = np.array([places.get(text, len(levels)) for text in texts])
+    levels = ["", *sorted(_frequent_levels(texts, column))]
+    place = texts.replaced(column, levels, np.arange(len(levels)), len(levels))
     size = len(levels) + 1
     counts = np.bincount(place, minlength=size)[:, np.newaxis]
     if classes:

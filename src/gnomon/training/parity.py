@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gnomon.errors import ExportRefusedError
 from gnomon.features.calendar_parts import EARLIEST, LATEST
 from gnomon.inference.session import Predictor
-from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn
+from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn, Matrix
 from gnomon.training.matrices import Matrices
 from gnomon.training.outputs import follows
 
@@ -121,11 +121,12 @@ def edge_rows(inputs: Sequence[InputColumn], sample: Matrices, seed: int) -> Mat
     """
     edges = {(column.matrix, column.index): column_edges(column, sample) for column in inputs}
     turns = sum(len(values) for values in edges.values())
-    rows = sample.take(np.arange(turns + 1 + _MIXED_ROWS) % len(sample))
+    taken = sample.take(np.arange(turns + 1 + _MIXED_ROWS) % len(sample))
+    made: dict[Matrix, NDArray[Any]] = {"floats": taken.floats.copy(), "ints": taken.ints.copy(), "strings": taken.strings}
     row = 0
     draw = np.random.default_rng(seed)
     for (matrix, index), values in edges.items():
-        target: NDArray[Any] = getattr(rows, matrix)[:, index]
+        target = made[matrix][:, index]
         for value in values:
             target[row] = value
             row += 1
@@ -133,7 +134,7 @@ def edge_rows(inputs: Sequence[InputColumn], sample: Matrices, seed: int) -> Mat
         mixed = draw.integers(2 * len(values), size=_MIXED_ROWS)
         for place in np.flatnonzero(mixed < len(values)):
             target[turns + 1 + place] = values[mixed[place]]
-    return rows
+    return Matrices.of(made["floats"], made["ints"], made["strings"])
 
 
 def column_edges(column: InputColumn, sample: Matrices) -> list[Any]:

@@ -16,6 +16,9 @@ from gnomon.features.calendar_parts import Part, calendar_part, emit_calendar_pa
 from gnomon.features.graph import FLOAT, INT64, ML, STRING, GraphBuilder, cast
 from gnomon.training.matrices import Matrices
 
+BLOCK_ROWS = 65_536
+"""Rows that are transformed at once: beside the features themselves, memory does not grow with the rows."""
+
 STANDARD_LIMIT = np.float32(1e6)
 """Standardised numbers are held within this many deviations, so that products of extreme values stay finite."""
 
@@ -46,6 +49,17 @@ class Preprocessing:
 
     def transform(self, raw: Matrices) -> NDArray[np.float32]:
         """Return the features of all blocks, (N, width), rows contiguous."""
+        first = self._transformed(raw.take(np.arange(min(len(raw), BLOCK_ROWS))))
+        if len(first) == len(raw):
+            return first
+        features = np.empty((len(raw), first.shape[1]), dtype=np.float32)
+        features[: len(first)] = first
+        for begin in range(len(first), len(raw), BLOCK_ROWS):
+            rows = np.arange(begin, min(len(raw), begin + BLOCK_ROWS))
+            features[begin : begin + len(rows)] = self._transformed(raw.take(rows))
+        return features
+
+    def _transformed(self, raw: Matrices) -> NDArray[np.float32]:
         return np.ascontiguousarray(np.concatenate([block.transform(raw) for block in self.blocks], axis=1))
 
     def emit(self, graph: GraphBuilder) -> str:
@@ -125,8 +139,8 @@ class OrderedCodes:
 
     def transform(self, raw: Matrices) -> NDArray[np.float32]:
         """Return the codes, (N, 1)."""
-        codes = [self.levels.get(text, self.other) for text in raw.strings[:, self.column]]
-        return np.array(codes, dtype=np.float32).reshape(-1, 1)
+        values = np.array(list(self.levels.values()), dtype=np.float32)
+        return raw.texts.replaced(self.column, tuple(self.levels), values, self.other)[:, np.newaxis]
 
     def emit(self, graph: GraphBuilder) -> str:
         """Emit the same."""
@@ -150,10 +164,9 @@ class OneHot:
 
     def transform(self, raw: Matrices) -> NDArray[np.float32]:
         """Return 1 in the column of each row's level, 0 elsewhere: (N, levels + 1)."""
-        places = {level: place for place, level in enumerate(self.levels)}
-        chosen = [places.get(text, len(places)) for text in raw.strings[:, self.column]]
-        hot = np.zeros((len(raw), len(places) + 1), dtype=np.float32)
-        hot[np.arange(len(raw)), chosen] = 1
+        count = len(self.levels)
+        hot = np.zeros((len(raw), count + 1), dtype=np.float32)
+        hot[np.arange(len(raw)), raw.texts.replaced(self.column, self.levels, np.arange(count), count)] = 1
         return hot
 
     def emit(self, graph: GraphBuilder) -> str:
