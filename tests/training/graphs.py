@@ -20,6 +20,12 @@ def run_emitted(emit: Callable[[GraphBuilder], str], raw: Matrices, width: int, 
     return np.asarray(make_session(graph.build()).run(["value"], raw.feed)[0])
 
 
+def numbers(floats: NDArray[Any]) -> Matrices:
+    """Return rows of nothing but numbers, (N, F), as float32 copies."""
+    nothing = np.zeros((len(floats), 0))
+    return Matrices.of(np.array(floats, dtype=np.float32), nothing.astype(np.int64), nothing.astype(object))
+
+
 def same_bits(left: NDArray[np.float32], right: NDArray[np.float32]) -> bool:
     """Return whether two arrays hold the same numbers; zeros with the same sign, any NaN like any other."""
     missing = np.isnan(left)

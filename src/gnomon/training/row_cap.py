@@ -7,7 +7,7 @@ from gnomon.training.algorithms.interface import TrainingRows
 
 
 def capped_rows(rows: TrainingRows, most: int) -> TrainingRows:
-    """Return at most ``most`` rows, in their order, or a few more: classes keep their shares, and none goes without a row."""
+    """Return at most ``most`` rows, in their order. Classes keep their shares, and each has a row, even where that is more."""
     count = len(rows.target)
     if count <= most:
         return rows
@@ -19,9 +19,10 @@ def _drawn(rows: TrainingRows, most: int) -> NDArray[np.int64]:
     if not rows.classes:
         return np.sort(drawn[:most])
     by_class = drawn[np.argsort(rows.target[drawn], kind="stable")]
-    evenly = by_class[np.linspace(0, len(by_class) - 1, most).astype(np.int64)]
-    first_of_class = by_class[np.unique(rows.target[by_class], return_index=True)[1]]
-    return np.union1d(evenly, first_of_class)
+    first = np.unique(rows.target[by_class], return_index=True)[1]
+    others = np.delete(by_class, first)
+    evenly = np.linspace(0, len(others) - 1, max(0, most - len(first))).astype(np.int64)
+    return np.sort(np.concatenate([by_class[first], others[evenly]]))
 
 
 def told_cap(given: TrainingRows, used: TrainingRows) -> dict[str, int | bool]:

@@ -111,17 +111,19 @@ class FittedXgboost:
 
 
 def _tree(tree: Mapping[str, Any]) -> DecisionTree:
-    """Return one tree of XGBoost's JSON; a leaf keeps its value where an inner node keeps its threshold.
-
-    XGBoost goes left where x < threshold: that is x <= the next float32 below.
-    """
+    """Return one tree of XGBoost's JSON; a leaf keeps its value where an inner node keeps its threshold."""
     left = np.array(tree["left_children"], dtype=np.int64)
     condition = np.array(tree["split_conditions"], dtype=np.float32)
     return DecisionTree(
         feature=np.array(tree["split_indices"], dtype=np.int64),
-        threshold=np.nextafter(condition, np.float32(-np.inf)).astype(np.float64),
+        threshold=_below(condition).astype(np.float64),
         left=left,
         right=np.array(tree["right_children"], dtype=np.int64),
         missing_left=np.array(tree["default_left"], dtype=np.bool_),
         value=np.where(left < 0, condition, 0).astype(np.float64)[:, np.newaxis],
     )
+
+
+def _below(threshold: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the next float32 below: XGBoost goes left where x < threshold, the graph where x <= threshold."""
+    return np.nextafter(threshold, np.float32(-np.inf))
