@@ -53,6 +53,7 @@ COMMANDS = (
     Command("history", "gnomon.cli.release", "history", "List the releases of a service, newest first."),
     Command("rollback", "gnomon.cli.release", "rollback", "Commit the revert of a release, and push it."),
     Command("predict", "gnomon.cli.predict", "predict", "Predict rows with the version that serves now."),
+    Command("devices", "gnomon.cli.devices", "devices", "List the GPUs of this machine and their health."),
     Command("reconcile", "gnomon.cli.reconcile", "reconcile", "Let the operator ask the Git remote at once."),
 )
 """Every command, in the order in which people meet them."""
