@@ -7,7 +7,7 @@ import pytest
 
 from gnomon.errors import TrainingError
 from gnomon.inference.session import Predictor
-from gnomon.resources.model import TASKS_BY_ALGORITHM, Candidate, ModelSpec, Task
+from gnomon.resources.model import TASKS_BY_ALGORITHM, Algorithm, Candidate, ModelSpec, Task
 from gnomon.training import steps
 from gnomon.training.algorithms.interface import TrainingRows
 from gnomon.training.candidates import CandidatePlan, expand
@@ -30,7 +30,7 @@ SMALL: dict[str, dict[str, float]] = {
 }
 """Fewer trees and rows than the defaults: parity does not depend on their number."""
 
-SUPERVISED: dict[str, tuple[Task, ...]] = {
+SUPERVISED: dict[Algorithm, tuple[Task, ...]] = {
     algorithm: supervised
     for algorithm, tasks in TASKS_BY_ALGORITHM.items()
     if not algorithm.startswith("torch-")

@@ -16,7 +16,15 @@ from tests.training.tables import real_table
 from tests.training.test_algorithms import plan
 
 DRIFTED = pytest.mark.parametrize(
-    ("name", "algorithm"), [("delays", "lightgbm"), ("delays", "random-forest"), ("late", "hist-gradient-boosting")]
+    ("name", "algorithm", "module"),
+    [
+        ("delays", "lightgbm", "lightgbm"),
+        ("delays", "xgboost", "xgboost"),
+        ("delays", "random-forest", "forest"),
+        ("delays", "decision-tree", "forest"),
+        ("delays", "extra-trees", "forest"),
+        ("late", "hist-gradient-boosting", "hist_gradient_boosting"),
+    ],
 )
 
 
@@ -31,7 +39,7 @@ def fitted(name: str, algorithm: str) -> tuple[NativeModel, Matrices, Facts]:
 
 @DRIFTED
 def test_an_emitter_that_turns_missing_values_around_is_refused_with_the_figures(
-    name: str, algorithm: str, monkeypatch: pytest.MonkeyPatch
+    name: str, algorithm: str, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, raw, facts = fitted(name, algorithm)
     honest = trees.emit_ensemble
@@ -40,13 +48,12 @@ def test_an_emitter_that_turns_missing_values_around_is_refused_with_the_figures
         turned = [replace(tree, missing_left=~tree.missing_left) for tree in ensemble.trees]
         return honest(graph, features, replace(ensemble, trees=turned))
 
-    module = f"gnomon.training.algorithms.{algorithm.replace('random-', '').replace('-', '_')}.emit_ensemble"
     rows = raw.take(np.arange(1000))
     native = model.predict(rows)
     assert checked_parity(
         Predictor(export(model, raw, facts.signature), facts.signature), native, rows, facts.deviation, "ours"
     ).verdict == ("exact")
-    monkeypatch.setattr(module, dishonest)
+    monkeypatch.setattr(f"gnomon.training.algorithms.{module}.emit_ensemble", dishonest)
     predictor = Predictor(export(model, raw, facts.signature), facts.signature)
     with pytest.raises(ExportRefusedError, match=r"candidate ours differs .* on \d+ of 1000 rows, by up to \d"):
         checked_parity(predictor, native, rows, facts.deviation, "ours")

@@ -28,9 +28,10 @@ def emit_log_sum_exp(graph: GraphBuilder, exponents: str) -> str:
 
 
 def emit_two_classes(graph: GraphBuilder, second: str) -> str:
-    """Emit the probabilities of two classes from the second's: float32 (N, 1) in, (N, 2) out."""
-    first = graph.node("Sub", graph.constant(np.ones(1, dtype=np.float32)), second)
-    return graph.node("Concat", first, second, axis=1)
+    """Emit the probabilities of two classes from the second's, float32 (N, 1) in, (N, 2) out; rounding leaves none below 0."""
+    none, one = graph.constant(np.array(0, dtype=np.float32)), graph.constant(np.array(1, dtype=np.float32))
+    held = graph.node("Clip", second, none, one)
+    return graph.node("Concat", graph.node("Sub", one, held), held, axis=1)
 
 
 def emit_spread(graph: GraphBuilder, probabilities: str, known: NDArray[np.int64], classes: int) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 
+from gnomon.errors import ExportRefusedError
 from gnomon.features.graph import GraphBuilder
 from gnomon.training.algorithms.growth import Grown, Plot, Watch
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
@@ -146,6 +147,10 @@ class FittedHistGradientBoosting:
 
 
 def _tree(nodes: Any) -> DecisionTree:
+    if nodes["is_categorical"].any():
+        raise ExportRefusedError(
+            "a tree divides a column by its categories, which a graph of thresholds cannot do", "give it codes instead"
+        )
     leaf = nodes["is_leaf"].astype(np.bool_)
     return DecisionTree(
         feature=nodes["feature_idx"].astype(np.int64),
