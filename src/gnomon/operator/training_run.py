@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,19 @@ import msgspec
 
 import gnomon
 from gnomon.data.snapshot import Snapshot
+from gnomon.data.window_index import SnapshotIndex
+from gnomon.data.windows import microseconds
 from gnomon.evaluation.dag import evaluate_step, render_step
 from gnomon.evaluation.gates import GateResult, gates_table, judge
 from gnomon.evaluation.report import build_report
 from gnomon.inference.artifact import ArtifactConfig
 from gnomon.inference.golden import GoldenRows
 from gnomon.inference.signature import Signature
+from gnomon.operator.actions import RunWindow
 from gnomon.operator.cancellation import RunCancelledError
 from gnomon.pipeline.dag import Dag, FromStore, Step
 from gnomon.pipeline.driver import execute
-from gnomon.pipeline.values import read_result
+from gnomon.pipeline.values import as_arguments, read_result
 from gnomon.registry.pack import pack
 from gnomon.resources.dataset import Dataset
 from gnomon.resources.identity import DEFAULT_NAMESPACE, Digest
@@ -33,9 +37,10 @@ from gnomon.runners.interface import Runner
 from gnomon.stores.artifacts.interface import ArtifactStore
 from gnomon.stores.objects.interface import ObjectStore
 from gnomon.stores.records.interface import Records, RunRecord, StepRecord
-from gnomon.training.candidates import CandidatePlan, expand
+from gnomon.training.candidates import CandidatePlan
 from gnomon.training.dag import refit_step, training_steps
-from gnomon.training.selection import ranked_reports, selection_metric
+from gnomon.training.search.driver import Found, search
+from gnomon.training.selection import selection_metric
 
 _LOG = logging.getLogger(__name__)
 PACKAGE_ROOT = Path(gnomon.__file__).resolve().parent.parent
@@ -80,87 +85,84 @@ def perform(context: RunContext, run: RunRecord) -> RunRecord:
 
 class _Run:
     def __init__(self, context: RunContext, run: RunRecord) -> None:
-        self._context = context
+        self.context = context
         self._run = run
-        self._steps: dict[str, StepRecord] = {}
-        self._planned = 0
 
     def perform(self) -> RunRecord:
         """See ``perform``."""
-        snapshot = Snapshot.from_json(self._context.objects.get(self._run.snapshot))
-        plans = expand(self._context.model.spec)
-        fits = self._fit(snapshot)
-        ranked = self._ranked(plans, fits)
-        candidates = self._candidates(plans, fits)
-        if not ranked:
-            self._raise_if_cancelled()
-            return self._ended("failed", "NoCandidate", self._why_none(fits), candidates=candidates)
-        prepare = _kept(fits["prepare"])
-        trained = self._refit(ranked, prepare)
+        found = self._search()
+        candidates = found.rows
+        if not found.ranked:
+            self.raise_if_cancelled()
+            return self._ended("failed", "NoCandidate", found.error, candidates=candidates, search=found.record)
+        prepare = self.arguments(found.prepare)
+        trained = self._refit(found.ranked, prepare)
         if isinstance(trained, str):
-            return self._ended("failed", "NoCandidate", trained, candidates=candidates)
-        artifact = pack(self._context.artifacts, self._config(trained), trained.model, trained.golden)
+            return self._ended("failed", "NoCandidate", trained, candidates=candidates, search=found.record)
+        self._run = replace(self._run, summary={**self._run.summary, "search": found.record})
+        artifact = pack(self.context.artifacts, self._config(trained), trained.model, trained.golden)
         measured = self._execute(
-            (
-                evaluate_step(
-                    self._context.model.spec, prepare, artifact, self._run.champion, self._context.layout, PACKAGE_ROOT
-                ),
-            )
+            (evaluate_step(self.context.model.spec, prepare, artifact, self._run.champion, self.context.layout, PACKAGE_ROOT),)
         )["evaluate"]
         if measured.state not in {"done", "cached"}:
-            self._raise_if_cancelled()
+            self.raise_if_cancelled()
             return self._ended("failed", "NotMeasured", measured.error, candidates=candidates)
-        evaluation = self._read(measured, "report")
-        gates = judge(self._context.model.spec.gates, evaluation)
+        evaluation = self.read(measured, "report")
+        gates = judge(self.context.model.spec.gates, evaluation)
         return self._verdict(trained, artifact, evaluation, gates, candidates)
 
-    def _fit(self, snapshot: Snapshot) -> Mapping[str, StepRecord]:
-        context = self._context
+    def _search(self) -> Found:
+        context, (snapshot, digest, window) = self.context, self._rows()
         steps = training_steps(
-            context.model.spec, context.dataset.spec, snapshot, self._run.snapshot, PACKAGE_ROOT, self._champion_inputs()
+            context.model.spec, context.dataset.spec, snapshot, digest, PACKAGE_ROOT, self._champion_inputs(), window
         )
-        # After the fits come one refit, one evaluation and one page.
-        self._planned = len(steps) + 3
-        return self._execute(steps)
+        return search(context.model.spec, steps, PACKAGE_ROOT, _SearchWork(self))
+
+    def _rows(self) -> tuple[Snapshot, Digest, Mapping[str, int] | None]:
+        """Return the snapshot to read, its digest and the window of it.
+
+        For a window, that is the part of the run's snapshot whose files have rows of it: others do not change its steps.
+        """
+        objects = self.context.objects
+        snapshot = Snapshot.from_json(objects.get(self._run.snapshot))
+        recorded = self._run.summary.get("window")
+        if recorded is None:
+            return snapshot, self._run.snapshot, None
+        asked = RunWindow.from_json(recorded)
+        index = SnapshotIndex.from_json(asked.index, objects.get(asked.index))
+        narrowed = index.narrowed(snapshot, asked.window)
+        bounds = {"start": microseconds(asked.window.start), "end": microseconds(asked.window.end)}
+        return narrowed, objects.put(narrowed.to_json()), bounds
 
     def _champion_inputs(self) -> tuple[str, ...]:
         """Return the columns that the champion reads, where there is one."""
         if self._run.champion is None:
             return ()
-        artifacts = self._context.artifacts
+        artifacts = self.context.artifacts
         config = artifacts.blob(artifacts.manifest(self._run.champion).config.digest)
         return tuple(column.name for column in msgspec.json.decode(config, type=ArtifactConfig).signature.inputs)
-
-    def _ranked(self, plans: Sequence[CandidatePlan], fits: Mapping[str, StepRecord]) -> list[CandidatePlan]:
-        """Return the candidates that were fitted, the best on the validation rows first; equal ones in declared order."""
-        steps = {candidate.name: fits[f"fit-{candidate.name}"] for candidate in plans}
-        reports = [
-            {**self._read(step, "report"), "candidate": name} for name, step in steps.items() if step.state in {"done", "cached"}
-        ]
-        by_name = {candidate.name: candidate for candidate in plans}
-        return [by_name[report["candidate"]] for report in ranked_reports(self._context.model.spec, reports)]
 
     def _refit(self, ranked: Sequence[CandidatePlan], prepare: Mapping[str, FromStore]) -> _Trained | str:
         """Refit the best candidate on all but the test rows; if its graph is refused there, the next best."""
         refused: list[str] = []
         for candidate in ranked:
-            step = refit_step(self._context.model.spec, candidate, prepare, PACKAGE_ROOT)
+            step = refit_step(self.context.model.spec, candidate, prepare, PACKAGE_ROOT)
             record = self._execute((step,))[step.name]
             if record.state in {"done", "cached"}:
                 return _Trained(
                     plan=candidate,
                     step=record,
-                    model=self._read(record, "model"),
-                    signature=msgspec.convert(self._read(record, "signature"), Signature),
-                    golden=msgspec.convert(self._read(record, "golden"), GoldenRows),
-                    report=self._read(record, "report"),
+                    model=self.read(record, "model"),
+                    signature=msgspec.convert(self.read(record, "signature"), Signature),
+                    golden=msgspec.convert(self.read(record, "golden"), GoldenRows),
+                    report=self.read(record, "report"),
                 )
-            self._raise_if_cancelled()
+            self.raise_if_cancelled()
             refused.append(f"{candidate.name}: {record.error}")
         return "; ".join(refused)
 
     def _config(self, trained: _Trained) -> ArtifactConfig:
-        key = self._context.model.key
+        key = self.context.model.key
         return ArtifactConfig(
             model=f"{key.namespace}/{key.name}",
             signature=trained.signature,
@@ -174,7 +176,7 @@ class _Run:
         gates: Sequence[GateResult],
         candidates: list[dict[str, Any]],
     ) -> RunRecord:
-        context = self._context
+        context = self.context
         passed = all(gate.passed for gate in gates)
         report = build_report(
             run=self._run,
@@ -219,18 +221,24 @@ class _Run:
 
     def _page(self, report: Mapping[str, Any]) -> Digest | None:
         record = self._execute(
-            (render_step(self._context.objects.put(msgspec.json.encode(report, order="sorted")), PACKAGE_ROOT),)
+            (render_step(self.context.objects.put(msgspec.json.encode(report, order="sorted")), PACKAGE_ROOT),)
         )
         step = next(iter(record.values()))
         if step.state not in {"done", "cached"} or step.result is None:
-            self._raise_if_cancelled()
+            self.raise_if_cancelled()
             _LOG.warning("report_page_failed", extra={"run": self._run.id, "cause": step.error})
             return None
         return Digest(step.result["page"]["digest"])
 
     def _execute(self, steps: Sequence[Step]) -> Mapping[str, StepRecord]:
-        context = self._context
-        results = execute(
+        return self.execute(steps, self.context.cancelled, self._observe)
+
+    def execute(
+        self, steps: Sequence[Step], cancelled: Callable[[], bool], observe: Callable[[StepRecord], None]
+    ) -> Mapping[str, StepRecord]:
+        """Run steps of this run."""
+        context = self.context
+        return execute(
             Dag(tuple(steps)),
             run=self._run.id,
             journal=context.records,
@@ -239,49 +247,37 @@ class _Run:
             workspace=context.workspace,
             clock=context.clock,
             process=context.process,
-            cancelled=context.cancelled,
-            observe=self._observe,
+            cancelled=cancelled,
+            observe=observe,
         )
-        self._steps.update(results)
-        return results
 
     def _observe(self, step: StepRecord) -> None:
-        self._steps[step.name] = step
-        ended = sum(1 for known in self._steps.values() if known.state != "running")
-        running = [known.name for known in self._steps.values() if known.state == "running"]
-        what = f", now {', '.join(sorted(running))}" if running else ""
-        self._context.progress(f"{ended} of {self._planned} steps{what}")
+        """Tell of what comes after the search: one refit, one evaluation and one page."""
+        if step.state == "running":
+            self.context.progress(f"now {step.name}")
 
-    def _read(self, step: StepRecord, item: str) -> Any:
-        return read_result(step.result or {}, item, self._context.objects)
+    def read(self, step: StepRecord, item: str) -> Any:
+        """Return an item of what a step gave."""
+        return read_result(step.result or {}, item, self.context.objects)
 
-    def _candidates(self, plans: Sequence[CandidatePlan], fits: Mapping[str, StepRecord]) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        for candidate in plans:
-            step = fits[f"fit-{candidate.name}"]
-            fitted = self._read(step, "report") if step.state in {"done", "cached"} else {}
-            rows.append(
-                {
-                    "name": candidate.name,
-                    "algorithm": candidate.algorithm,
-                    "params": dict(candidate.params),
-                    "state": "fitted" if fitted else step.state,
-                    "metrics": fitted.get("metrics", {}),
-                    "parity": fitted.get("parity", {}),
-                    "error": step.error,
-                    "cpuSeconds": round(step.cpu_s, 3),
-                }
-            )
-        return rows
+    def arguments(self, step: StepRecord) -> dict[str, FromStore]:
+        """Return the items of a finished step as arguments for later ones."""
+        return as_arguments(step.result or {}, self.context.objects)
 
-    def _why_none(self, fits: Mapping[str, StepRecord]) -> str:
-        if fits["prepare"].state not in {"done", "cached"}:
-            return fits["prepare"].error
-        errors = dict.fromkeys(step.error for name, step in fits.items() if name != "prepare" and step.error)
-        return f"no candidate could be fitted: {'; '.join(errors) or 'none has a finite metric'}"
+    def earlier_seconds(self) -> dict[str, float]:
+        """Return how long the steps of the model's last run took that were not taken from the cache."""
+        records = self.context.records
+        before = next((run for run in records.runs(owner=self.context.model.key, limit=2) if run.id != self._run.id), None)
+        steps = records.steps(before.id) if before is not None else ()
+        return {
+            step.name: (step.ended_at - step.started_at).total_seconds()
+            for step in steps
+            if step.state == "done" and step.ended_at is not None
+        }
 
-    def _raise_if_cancelled(self) -> None:
-        if self._context.cancelled():
+    def raise_if_cancelled(self) -> None:
+        """End the run where it was told to stop."""
+        if self.context.cancelled():
             raise RunCancelledError(f"run {self._run.id} was cancelled", "it starts again if its inputs are wanted again")
 
     def _ended(self, state: str, reason: str, message: str, **summary: Any) -> RunRecord:
@@ -290,20 +286,57 @@ class _Run:
             state=state,  # type: ignore[arg-type]  # one of the literals above
             reason=reason,
             message=message,
-            ended_at=self._context.clock(),
+            ended_at=self.context.clock(),
             summary={**self._run.summary, **summary},
         )
+
+
+@dataclass
+class _SearchWork:
+    """What a search needs of its run."""
+
+    run: _Run
+
+    @property
+    def slots(self) -> int:
+        """See ``Work``."""
+        return self.run.context.runner.slots
+
+    @cached_property
+    def earlier(self) -> Mapping[str, float]:
+        """See ``Work``."""
+        return self.run.earlier_seconds()
+
+    def execute(
+        self, steps: Sequence[Step], stop: Callable[[], bool], observe: Callable[[StepRecord], None]
+    ) -> Mapping[str, StepRecord]:
+        """See ``Work``."""
+        cancelled = self.run.context.cancelled
+        ended = self.run.execute(steps, lambda: cancelled() or stop(), observe)
+        self.run.raise_if_cancelled()
+        return ended
+
+    def read(self, step: StepRecord, item: str) -> Any:
+        """See ``Work``."""
+        return self.run.read(step, item)
+
+    def arguments(self, step: StepRecord) -> Mapping[str, FromStore]:
+        """See ``Work``."""
+        return self.run.arguments(step)
+
+    def now(self) -> datetime:
+        """See ``Work``."""
+        return self.run.context.clock()
+
+    def say(self, words: str) -> None:
+        """See ``Work``."""
+        self.run.context.progress(words)
 
 
 def _tag_name(model: Model) -> str:
     """Return the name that a model's versions are tagged under; teams other than the default one stand in front."""
     name, namespace = model.metadata.name, model.metadata.namespace
     return name if namespace == DEFAULT_NAMESPACE else f"{namespace}/{name}"
-
-
-def _kept(step: StepRecord) -> dict[str, FromStore]:
-    """Return the items of a finished step as arguments for later ones."""
-    return {item: FromStore(Digest(value["digest"]), value["codec"]) for item, value in (step.result or {}).items()}
 
 
 def _flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -64,7 +64,7 @@ def training_steps(
             "snapshot": FromStore(snapshot_digest, "bytes"),
             "files": tuple(FromStore(file.digest, "path") for file in snapshot.files),
         },
-        **_limits(spec),
+        **step_limits(spec),
     )
     prepared = {item: FromStep("prepare", item) for item in PREPARED_ITEMS}
     fits = (_fit_step(spec, candidate, prepared, root) for candidate in expand(spec))
@@ -85,7 +85,7 @@ def refit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str,
         work=FunctionRef(root, _STEPS, "refit"),
         **named_apart(candidate),
         inputs={item: prepared[item] for item in PREPARED_ITEMS},
-        **_limits(spec),
+        **step_limits(spec),
     )
 
 
@@ -107,7 +107,7 @@ def _fit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str, 
         work=FunctionRef(root, _STEPS, "fit_candidate"),
         **named_apart(candidate),
         inputs={item: prepared[item] for item in PREPARED_ITEMS if item != "test"},
-        **_limits(spec),
+        **step_limits(spec),
     )
 
 
@@ -117,5 +117,6 @@ def named_apart(candidate: CandidatePlan) -> dict[str, Any]:
     return {"settings": {"name": plan.pop("name")}, "params": {"candidate": plan}}
 
 
-def _limits(spec: ModelSpec) -> dict[str, Any]:
+def step_limits(spec: ModelSpec) -> dict[str, Any]:
+    """Return what every step of a model starts from, and what it may use."""
     return {"seed": spec.split.seed, "timeout": spec.resources.timeout, "memory_bytes": spec.resources.memory}

@@ -30,14 +30,16 @@ def selection_metric(spec: ModelSpec) -> Metric:
     return "shareError" if spec.task == "anomaly" and spec.target is None else DEFAULT_METRICS[spec.task]
 
 
+def oriented(metric: Metric, metrics: Mapping[str, float]) -> float | None:
+    """Return a figure of which less is better, or None where it was not measured or is not finite."""
+    value = metrics.get(metric)
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value) if metric in LOSSES else -float(value)
+
+
 def ranked_reports(spec: ModelSpec, reports: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the reports that have the metric on the validation rows, the best first; equal ones keep their order."""
     metric = selection_metric(spec)
-    sign = 1 if metric in LOSSES else -1
-    measured = [report for report in reports if _is_measured(report["metrics"].get(metric))]
-    return sorted(measured, key=lambda report: sign * float(report["metrics"][metric]))
-
-
-def _is_measured(value: float | None) -> bool:
-    """Whether a metric has a figure that can be compared."""
-    return value is not None and math.isfinite(value)
+    scored = [(score, report) for report in reports if (score := oriented(metric, report["metrics"])) is not None]
+    return [report for _, report in sorted(scored, key=lambda pair: pair[0])]

@@ -1,0 +1,224 @@
+"""The steps of a search, as plain functions: they run in processes of their own, with one thread each.
+
+Answers here are the libraries' own. The winner is refitted, exported and held against its export before it is judged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from lightgbm.basic import LightGBMError
+from numpy.typing import NDArray
+
+from gnomon.errors import TrainingError
+from gnomon.resources.model import Metric
+from gnomon.training.algorithms import forest, hist_gradient_boosting, lightgbm
+from gnomon.training.algorithms.growth import STOP, Grown, Plot, Watch
+from gnomon.training.algorithms.interface import Floats, TrainingRows
+from gnomon.training.candidates import CandidatePlan
+from gnomon.training.encoded import EncodedRows, encoded
+from gnomon.training.estimator_inputs import fit_for_linear, fit_for_trees
+from gnomon.training.fitting import fit_model
+from gnomon.training.links import spread
+from gnomon.training.losses import classification_figures, regression_figures
+from gnomon.training.matrices import matrices_of
+from gnomon.training.preparation import Facts, target_values
+from gnomon.training.search.ensembles import Encoding, family_of, full_length, patience_of
+from gnomon.training.search.row_losses import longer_forest_loss, row_losses
+
+Rows = NDArray[np.int64]
+Features = NDArray[np.float32]
+
+
+def encode(
+    *, table: pa.Table, train: Rows, validation: Rows, facts: Mapping[str, Any], encoding: Encoding, cut: bool
+) -> dict[str, Any]:
+    """Encode the rows once for all candidates that learn from the same features.
+
+    Returns:
+        ``learnt`` and ``held_out``: features of the training and the validation rows, float32. ``target`` and ``actual``:
+        their targets, float64. With ``cut``, ``bins``: the training rows as LightGBM keeps them.
+
+    Raises:
+        TrainingError: No feature varies, or the rows are of one class.
+    """
+    known = msgspec.convert(facts, Facts)
+    raw, target = matrices_of(table, known.inputs), target_values(table, known)
+    learning = raw.take(train)
+    fitting = fit_for_linear(learning) if encoding == "linear" else fit_for_trees(learning, target[train], len(known.classes))
+    learnt = fitting.transform(learning)
+    made = {
+        "learnt": learnt,
+        "held_out": fitting.transform(raw.take(validation)),
+        "target": target[train],
+        "actual": target[validation],
+    }
+    if not cut:
+        return made
+    bins = Path("bins")
+    lightgbm.cut(learnt, _present(encoded(learnt), target[train], known)[0]).save_binary(str(bins))
+    return made | {"bins": bins.absolute()}
+
+
+def fit_whole(
+    *,
+    learnt: Features,
+    held_out: Features,
+    target: Floats,
+    actual: Floats,
+    facts: Mapping[str, Any],
+    candidate: Mapping[str, Any],
+    metric: Metric,
+    name: str,
+) -> dict[str, Any]:
+    """Fit a candidate on the training rows, and measure it on the validation rows.
+
+    Returns:
+        ``report``: what ``_report`` tells. ``losses``: of each validation row, float32.
+
+    Raises:
+        TrainingError: The rows do not suffice.
+    """
+    known, plan = msgspec.convert(facts, Facts), CandidatePlan(name, candidate["algorithm"], candidate["params"])
+    model = fit_model(plan, TrainingRows(encoded(learnt), np.array(target), len(known.classes), known.ordered, known.seed))
+    best = _Best(metric, np.array(actual), last=True)
+    best.take(0, model.predict(encoded(held_out)))
+    return _result(plan, best, {"found": model.fitted.found(), "finished": True})
+
+
+def grow(  # noqa: PLR0913 - each is a part of the step's key
+    *,
+    learnt: Features,
+    held_out: Features,
+    target: Floats,
+    actual: Floats,
+    facts: Mapping[str, Any],
+    candidate: Mapping[str, Any],
+    metric: Metric,
+    name: str,
+    length: int,
+    bins: Path | None = None,
+    report: Mapping[str, Any] | None = None,
+    losses: NDArray[np.float32] | None = None,
+    **state: NDArray[Any],
+) -> dict[str, Any]:
+    """Grow an ensemble on to a length, from where an earlier step left it, and measure it on the validation rows.
+
+    A booster with patience is measured at its best round so far, and stops where that lies too far back.
+
+    Returns:
+        ``report``: what ``_report`` tells. ``losses``: of each validation row, float32. ``state_…``: what growing on needs.
+
+    Raises:
+        TrainingError: The rows do not suffice.
+    """
+    known, plan = msgspec.convert(facts, Facts), CandidatePlan(name, candidate["algorithm"], candidate["params"])
+    rows, classes = _present(encoded(learnt, bins), target, known)
+    plot = Plot(rows, encoded(learnt, bins), encoded(held_out))
+    patience = patience_of(plan)
+    best = _Best(metric, np.array(actual), last=not patience)
+    if report is not None and losses is not None:
+        best.resume(report, losses)
+    grown = Grown(0 if report is None else int(report["length"]), {key.removeprefix("state_"): state[key] for key in state})
+
+    def watch(reached: int, answers: Floats) -> None:
+        best.take(reached, spread(answers, classes, len(known.classes)) if known.classes else answers)
+
+    while grown.length < length and not (patience and best.rounds + patience <= grown.length):
+        stop = min(length, grown.length + ceil(patience / STOP) * STOP) if patience else length
+        grown = _grown(plan, plot, grown, stop, watch)
+    told = {
+        "found": {"rounds": best.rounds} if family_of(plan) == "booster" else {"trees": grown.length},
+        "length": grown.length,
+        "finished": grown.length < length or length >= full_length(plan),
+        "promise": _promise(plan, grown, metric, np.array(actual), classes) if family_of(plan) == "forest" else None,
+    }
+    return _result(plan, best, told) | {f"state_{key}": array for key, array in grown.state.items()}
+
+
+def _promise(plan: CandidatePlan, grown: Grown, metric: Metric, actual: Floats, classes: Rows) -> float | None:
+    """Return the loss that a forest will come to at its full length, so far as its trees tell."""
+    if len(classes):
+        places = np.searchsorted(classes, actual.astype(np.int64)).clip(max=len(classes) - 1)
+        actual = np.where(classes[places] == actual, places, -1).astype(np.float64)
+    sums, squares = grown.state["sums"], grown.state["squares"]
+    return longer_forest_loss(metric, actual, sums, squares, grown.length, full_length(plan))
+
+
+@dataclass
+class _Best:
+    """The best answers for the validation rows so far, or the last ones."""
+
+    metric: Metric
+    actual: Floats
+    last: bool
+    rounds: int = 0
+    loss: float = np.inf
+    losses: Floats | None = None
+    answers: Floats | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def resume(self, report: Mapping[str, Any], losses: NDArray[np.float32]) -> None:
+        """Begin with the best of an earlier step."""
+        self.rounds, self.loss, self.metrics = report["found"].get("rounds", 0), report["loss"], report["metrics"]
+        self.losses = losses.astype(np.float64)
+
+    def take(self, rounds: int, answers: Floats) -> None:
+        """Keep answers if they are better."""
+        losses = row_losses(self.metric, self.actual, answers)
+        loss = float(losses.mean())
+        if self.last or loss < self.loss:
+            self.rounds, self.loss, self.losses, self.answers = rounds, loss, losses, np.array(answers)
+
+    def figures(self) -> Mapping[str, float]:
+        """Return the metrics of what was kept."""
+        if self.answers is None:
+            return self.metrics
+        if self.answers.ndim == 1:
+            return regression_figures(self.actual, self.answers)
+        return classification_figures(self.actual.astype(np.int64), self.answers)
+
+
+def _result(plan: CandidatePlan, best: _Best, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the report, in which no name stands, so that a candidate that is only called otherwise is known again."""
+    if best.losses is None or not np.isfinite(best.loss):
+        raise TrainingError(
+            f"candidate {plan.name} gave no finite answers for the validation rows",
+            "check the target and the features for extreme values, or use another algorithm",
+        )
+    report = {"algorithm": plan.algorithm, "params": dict(plan.params), "metrics": best.figures(), "loss": best.loss, **told}
+    return {"report": report, "losses": best.losses.astype(np.float32)}
+
+
+def _present(rows: EncodedRows, target: Floats, facts: Facts) -> tuple[TrainingRows, Rows]:
+    """Return the rows with the classes that occur numbered anew, and which those are."""
+    if not facts.classes:
+        return TrainingRows(rows, np.array(target), 0, facts.ordered, facts.seed), np.empty(0, dtype=np.int64)
+    known, places = np.unique(target.astype(np.int64), return_inverse=True)
+    if len(known) < 2:
+        raise TrainingError(
+            f"all {len(target)} training rows are of one class",
+            "divide the rows by split.by: stratified, or get more rows",
+        )
+    return TrainingRows(rows, places.astype(np.float64), len(known), facts.ordered, facts.seed), known
+
+
+def _grown(plan: CandidatePlan, plot: Plot, before: Grown, length: int, watch: Watch) -> Grown:
+    try:
+        match plan.algorithm:
+            case "lightgbm":
+                return lightgbm.grow(plot, plan.params, before, length, watch)
+            case "hist-gradient-boosting":
+                return hist_gradient_boosting.grow(plot, plan.params, before, length, watch)
+            case _:
+                return forest.grow(plot, plan.algorithm, plan.params, before, length, watch)
+    except (ValueError, ArithmeticError, LightGBMError) as error:
+        raise TrainingError(
+            f"candidate {plan.name} cannot be fitted: {str(error).partition('.')[0]}",
+            "check the target and the features for extreme values, or use another algorithm",
+        ) from error
