@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gnomon.evaluation.answers import Answers
 from gnomon.evaluation.bootstrap import (
     GAIN_BOUND,
     distributions,
@@ -12,7 +13,7 @@ from gnomon.evaluation.bootstrap import (
     relative_gain,
     resamples_for,
 )
-from gnomon.evaluation.metrics import METRICS, Answers, metrics_of
+from gnomon.evaluation.metrics import METRICS, metrics_of
 
 REGRESSION = metrics_of("regression")
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gnomon.evaluation.gates import GateResult, format_verdict, gates_table, judge
+from gnomon.evaluation.metrics import METRICS
 from gnomon.resources.model import Gate, Metric
 from tests.golden import assert_golden
 
@@ -285,4 +286,8 @@ def test_the_gates_of_the_page_are_judged_as_it_says() -> None:
 
 def test_the_page_tells_of_every_metric() -> None:
     page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
-    assert re.findall(r"^\| `(\w+)` \| (?:regression|classification|both)", page, re.MULTILINE) == list(get_args(Metric))
+    rows = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \| (less|more) \|", page, re.MULTILINE)
+    assert [name for name, _, _ in rows] == list(get_args(Metric))
+    for name, tasks, better in rows[:-2]:
+        assert tasks == ", ".join(METRICS[name].tasks)
+        assert better == ("less" if METRICS[name].direction == "loss" else "more")

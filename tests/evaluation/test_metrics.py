@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -6,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
+from sklearn.manifold import trustworthiness
 
-from gnomon.evaluation.metrics import METRICS, Answers, CountedAnswers, metrics_of, once
+from gnomon.evaluation.answers import Answers, CountedAnswers, once
+from gnomon.evaluation.metrics import METRICS, metrics_of
 from gnomon.resources.model import Metric
 from gnomon.training.selection import LOSSES
+from gnomon.training.structure import kept_neighbours, silhouettes
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False, width=32)
 
@@ -39,6 +43,7 @@ def test_directions_agree_with_the_choice_between_candidates() -> None:
 def test_a_metric_belongs_to_the_task_that_asks_for_it() -> None:
     assert [info.name for info in metrics_of("regression")] == ["rmse", "mae", "r2"]
     assert len(metrics_of("classification")) == 7
+    assert [info.name for info in metrics_of("anomaly", labelled=False)] == ["shareError", "anomalyShare"]
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=40).filter(lambda rows: len({a for a, _ in rows}) > 1))
@@ -85,21 +90,104 @@ def test_the_area_under_the_curve_is_that_of_scikit_learn(seed: int, rows: int, 
     assert figure("rocAuc", answers) == pytest.approx(wanted)
 
 
-@given(st.integers(0, 10**6), st.integers(1, 25), st.sampled_from(sorted(METRICS)))
-@settings(max_examples=100, deadline=None)
-def test_counting_a_row_twice_is_having_it_twice(seed: int, rows: int, name: str) -> None:
+def answers_for(name: str, seed: int, rows: int) -> Answers:
+    """Answers that the metric is about."""
     rng = np.random.default_rng(seed)
-    if "regression" in METRICS[name].tasks:
-        answers = Answers(rng.normal(size=rows), rng.normal(size=rows))
-    else:
-        answers = classified(seed, rows, 3)
-    counts = rng.integers(0, 3, rows)
+    task = METRICS[name].tasks[0]
+    if name in {"averagePrecision", "shareError", "anomalyShare"}:
+        return anomalies(seed, rows)
+    if task in {"regression", "forecasting"}:
+        return Answers(rng.normal(size=rows), rng.normal(size=rows), naive_error=2.0)
+    if task == "classification":
+        return classified(seed, rows, 3)
+    figures = {each: rng.random(rows) for each in ("silhouette", "lost", "whole", "trustworthiness")}
+    predicted = rng.integers(0, 3, rows) if task == "clustering" else rng.normal(size=rows)
+    return Answers(np.zeros(rows), predicted, task=task, points=rng.normal(size=(rows, 2)), figures=figures)
+
+
+def anomalies(seed: int, rows: int) -> Answers:
+    """Verdicts of a model whose score is right more often than not; scores repeat."""
+    rng = np.random.default_rng(seed)
+    actual = rng.integers(0, 2, rows)
+    score = rng.integers(0, 4, rows) + actual
+    return Answers(
+        actual,
+        (score > 2).astype(np.int64),
+        np.stack([-score, score], axis=1).astype(np.float64),
+        ("normal", "anomalous"),
+        task="anomaly",
+        asked_class=1,
+        contamination=0.1,
+    )
+
+
+COUNTED = sorted(set(METRICS) - {"daviesBouldin"})
+"""Metrics of which a row counted twice is a row given twice; daviesBouldin keeps the centres of all rows."""
+
+
+@given(st.integers(0, 10**6), st.integers(1, 25), st.sampled_from(COUNTED))
+@settings(max_examples=150, deadline=None)
+def test_counting_a_row_twice_is_having_it_twice(seed: int, rows: int, name: str) -> None:
+    answers = answers_for(name, seed, rows)
+    counts = np.random.default_rng(seed).integers(0, 3, rows)
     counts[0] += 1
     repeated = np.repeat(np.arange(rows), counts)
-    probabilities = None if answers.probabilities is None else answers.probabilities[repeated]
-    spelled_out = Answers(answers.actual[repeated], answers.predicted[repeated], probabilities, answers.classes)
+    spelled_out = replace(
+        answers,
+        actual=answers.actual[repeated],
+        predicted=answers.predicted[repeated],
+        probabilities=None if answers.probabilities is None else answers.probabilities[repeated],
+        points=None if answers.points is None else answers.points[repeated],
+        figures={each: values[repeated] for each, values in answers.figures.items()},
+    )
     counted = METRICS[name].function(CountedAnswers(answers, counts[None].astype(np.float64)))[0]
     assert counted == pytest.approx(figure(name, spelled_out), rel=1e-9, abs=1e-12, nan_ok=True)
+
+
+@given(st.integers(0, 10**6), st.integers(8, 60), st.integers(2, 4))
+@settings(max_examples=30, deadline=None)
+def test_cluster_metrics_are_those_of_scikit_learn(seed: int, rows: int, clusters: int) -> None:
+    rng = np.random.default_rng(seed)
+    found = np.concatenate([np.arange(clusters), rng.integers(0, clusters, rows - clusters)])
+    points = rng.normal(size=(rows, 3)) + found[:, None]
+    answers = Answers(
+        np.zeros(rows), found, task="clustering", points=points, figures={"silhouette": silhouettes(points, found, seed)}
+    )
+    assert figure("silhouette", answers) == pytest.approx(sk.silhouette_score(points, found))
+    assert figure("daviesBouldin", answers) == pytest.approx(sk.davies_bouldin_score(points, found))
+    assert figure("calinskiHarabasz", answers) == pytest.approx(sk.calinski_harabasz_score(points, found))
+
+
+@given(st.integers(0, 10**6), st.integers(12, 60))
+@settings(max_examples=30, deadline=None)
+def test_the_trustworthiness_of_components_is_that_of_scikit_learn(seed: int, rows: int) -> None:
+    points = np.random.default_rng(seed).normal(size=(rows, 4))
+    components = points[:, :2] + points[:, 2:]
+    assert kept_neighbours(points, components, seed).mean() == pytest.approx(trustworthiness(points, components))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 60))
+@settings(max_examples=30, deadline=None)
+def test_the_figures_of_anomalies_are_those_of_the_anomalous_rows(seed: int, rows: int) -> None:
+    answers = anomalies(seed, rows)
+    assert answers.probabilities is not None
+    actual, flagged, score = answers.actual, answers.predicted, answers.probabilities[:, 1]
+    if actual.any():
+        assert figure("averagePrecision", answers) == pytest.approx(sk.average_precision_score(actual, score))
+        assert figure("recall", answers) == pytest.approx(sk.recall_score(actual, flagged))
+        assert figure("f1", answers) == pytest.approx(sk.f1_score(actual, flagged))
+    else:
+        assert np.isnan(figure("averagePrecision", answers))
+    assert figure("shareError", answers) == pytest.approx(abs(flagged.mean() - 0.1))
+
+
+def test_a_forecast_is_held_against_the_naive_one() -> None:
+    answers = Answers(np.array([2.0, 4.0]), np.array([3.0, 4.0]), task="forecasting", naive_error=0.25)
+    assert figure("mase", answers) == pytest.approx(2.0)
+    assert figure("mape", answers) == pytest.approx(0.25)
+    assert figure("smape", answers) == pytest.approx(0.2)
+    assert np.isnan(figure("mape", replace(answers, actual=np.array([0.0, 4.0]))))
+    assert np.isnan(figure("mase", replace(answers, naive_error=0.0)))
 
 
 def test_a_constant_target_has_no_coefficient_of_determination() -> None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnomon.evaluation.metrics import METRICS, Answers, once
+from gnomon.evaluation.answers import Answers, once
+from gnomon.evaluation.metrics import METRICS
 from gnomon.evaluation.plots import SAMPLED_ROWS, plots_of
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.evaluation.metrics import Answers, CountedAnswers, Direction, MetricInfo, once
+from gnomon.evaluation.answers import Answers, CountedAnswers, once
+from gnomon.evaluation.metrics import Direction, MetricInfo
 
 Floats = NDArray[np.float64]
 

@@ -7,104 +7,30 @@ for all resamples at once. So there is one formula for both.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gnomon.evaluation.answers import CountedAnswers, Floats, Ranking
+from gnomon.evaluation.structure_metrics import (
+    anomaly_share,
+    calinski_harabasz_index,
+    davies_bouldin_index,
+    explained_variance,
+    log_likelihood,
+    reconstruction_error,
+    share_error,
+    silhouette,
+    trustworthiness,
+)
+from gnomon.resources.model import LABEL_METRICS
+
 Direction = Literal["loss", "score"]
-Floats = NDArray[np.float64]
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 """Artifacts answer in float32: a probability below its resolution is not told from zero. scikit-learn clips there too."""
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What a model answered, beside what is true. ``n`` rows; ``K`` classes.
-
-    Args:
-        actual: Regression: the true values, float64 (n,). Classification: the index of the true class, int64 (n,); a class
-            that the model does not know has the index ``len(classes)``.
-        predicted: The same of the model's answers.
-        probabilities: Classification: float64 (n, K), rows summing to 1. Regression: None.
-        classes: The class names in the order of ``probabilities``; empty for regression.
-    """
-
-    actual: NDArray[np.float64] | NDArray[np.int64]
-    predicted: NDArray[np.float64] | NDArray[np.int64]
-    probabilities: Floats | None = None
-    classes: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        """How many rows were answered."""
-        return len(self.actual)
-
-    @cached_property
-    def rankings(self) -> tuple["Ranking", ...]:
-        """The rows ranked by the probability of each class that ``roc_auc`` asks; none where a probability is missing."""
-        if self.probabilities is None or not np.isfinite(self.probabilities).all():
-            return ()
-        asked = [1] if len(self.classes) == 2 else range(len(self.classes))
-        return tuple(_ranking(self.probabilities[:, k], self.actual == k) for k in asked)
-
-
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """Rows in ascending order of a score: ``positive`` (n,) follows ``order``, ``starts`` begins every distinct score."""
-
-    order: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    positive: NDArray[np.float64]
-
-
-def _ranking(score: Floats, positive: NDArray[np.bool_]) -> Ranking:
-    order = np.argsort(score, kind="stable")
-    starts = np.flatnonzero(np.diff(score[order], prepend=np.nan) != 0)
-    return Ranking(order, starts, positive[order].astype(np.float64))
-
-
-@dataclass(frozen=True, eq=False)
-class CountedAnswers:
-    """Answers, and how often each row counts in each of ``B`` resamples: ``counts`` is (B, n), not negative."""
-
-    answers: Answers
-    counts: NDArray[np.float64]
-
-    @cached_property
-    def total(self) -> Floats:
-        """How many rows count, (B,)."""
-        return np.asarray(self.counts.sum(axis=1), dtype=np.float64)
-
-    def mean(self, per_row: Floats) -> Floats:
-        """Return the mean of one figure per row, (n,), in each resample, (B,)."""
-        return np.asarray(self.counts @ per_row / self.total)
-
-    @cached_property
-    def errors(self) -> Floats:
-        """Predicted minus actual, (n,). Regression only."""
-        return np.asarray(self.answers.predicted - self.answers.actual, dtype=np.float64)
-
-    @cached_property
-    def confusion(self) -> Floats:
-        """How often class i was answered with class j, (B, K + 1, K + 1); the last row holds classes that are not known."""
-        size = len(self.answers.classes) + 1
-        cells = self.answers.actual * size + self.answers.predicted
-        flat = [np.bincount(cells, weights=counts, minlength=size * size) for counts in self.counts]
-        return np.asarray(flat, dtype=np.float64).reshape(-1, size, size)
-
-    @cached_property
-    def hits(self) -> tuple[Floats, Floats, Floats]:
-        """Right answers, true rows and answers of each class: three arrays of (B, K + 1)."""
-        return np.einsum("bkk->bk", self.confusion), self.confusion.sum(axis=2), self.confusion.sum(axis=1)
-
-
-def once(answers: Answers) -> CountedAnswers:
-    """Return the answers with every row counting once."""
-    return CountedAnswers(answers, np.ones((1, answers.rows)))
 
 
 def rmse(rows: CountedAnswers) -> Floats:
@@ -151,7 +77,7 @@ def precision(rows: CountedAnswers) -> Floats:
     classes are no exception: which of them is the positive one is not known here, and both count the same.
     """
     right, true, answered = rows.hits
-    return _mean_over(_ratio(right, answered), (true + answered) > 0)
+    return _mean_over(_ratio(right, answered), ((true + answered) > 0) & rows.answers.asked_classes)
 
 
 def recall(rows: CountedAnswers) -> Floats:
@@ -160,7 +86,7 @@ def recall(rows: CountedAnswers) -> Floats:
     A class counts if it occurs among the rows or among the answers; one that does not occur has recall 0.
     """
     right, true, answered = rows.hits
-    return _mean_over(_ratio(right, true), (true + answered) > 0)
+    return _mean_over(_ratio(right, true), ((true + answered) > 0) & rows.answers.asked_classes)
 
 
 def f1(rows: CountedAnswers) -> Floats:
@@ -170,7 +96,7 @@ def f1(rows: CountedAnswers) -> Floats:
     the answers. Two classes are no exception: which of them is the positive one is not known here, and both count the same.
     """
     right, true, answered = rows.hits
-    return _mean_over(_ratio(2 * right, true + answered), (true + answered) > 0)
+    return _mean_over(_ratio(2 * right, true + answered), ((true + answered) > 0) & rows.answers.asked_classes)
 
 
 def log_loss(rows: CountedAnswers) -> Floats:
@@ -201,6 +127,50 @@ def roc_auc(rows: CountedAnswers) -> Floats:
         return np.full(len(rows.counts), np.nan)
     areas = np.stack([_area(ranking, rows.counts) for ranking in rankings], axis=1)
     return _mean_over(np.nan_to_num(areas), ~np.isnan(areas))
+
+
+def average_precision(rows: CountedAnswers) -> Floats:
+    """Return the mean precision over the anomalous rows, ranked by their score, in [0, 1]; chance is their share.
+
+    Rows of equal score come together. NaN where no row is anomalous.
+    Source: W. Su, Y. Yuan & M. Zhu (2015), A relationship between the average precision and the area under the ROC curve.
+    """
+    rankings = rows.answers.rankings
+    if not rankings:
+        return np.full(len(rows.counts), np.nan)
+    (ranking,) = rankings
+    figures = np.empty(len(rows.counts))
+    for resample, row_counts in enumerate(rows.counts):
+        ordered = row_counts[ranking.order]
+        found = np.add.reduceat(ordered * ranking.positive, ranking.starts)[::-1]
+        looked_at = np.cumsum(np.add.reduceat(ordered, ranking.starts)[::-1])
+        precision_there = np.divide(np.cumsum(found), looked_at, out=np.zeros_like(looked_at), where=looked_at > 0)
+        figures[resample] = found @ precision_there / found.sum() if found.sum() > 0 else np.nan
+    return figures
+
+
+def mape(rows: CountedAnswers) -> Floats:
+    """Return the mean of |predicted - actual| / |actual|; 0 is perfect. NaN where an actual value is 0."""
+    sizes = np.abs(np.asarray(rows.answers.actual, dtype=np.float64))
+    if not sizes.all():
+        return np.full(len(rows.counts), np.nan)
+    return rows.mean(np.abs(rows.errors) / sizes)
+
+
+def smape(rows: CountedAnswers) -> Floats:
+    """Return the mean of 2 |predicted - actual| / (|actual| + |predicted|), in [0, 2]; where both are 0, that is 0."""
+    both = np.abs(np.asarray(rows.answers.actual, dtype=np.float64)) + np.abs(rows.answers.predicted)
+    return rows.mean(np.divide(2 * np.abs(rows.errors), both, out=np.zeros_like(both), where=both > 0))
+
+
+def mase(rows: CountedAnswers) -> Floats:
+    """Return the mean absolute error over that of the naive forecast on the training rows; below 1 is better than naive.
+
+    The naive forecast is the value one season back, or the last one that is known. NaN where it was never wrong.
+    Source: R. Hyndman & A. Koehler (2006), Another look at measures of forecast accuracy, Int. J. Forecasting 22:679.
+    """
+    scale = rows.answers.naive_error
+    return mae(rows) / scale if scale > 0 else np.full(len(rows.counts), np.nan)
 
 
 def _area(ranking: Ranking, counts: Floats) -> Floats:
@@ -243,24 +213,40 @@ def _table(*infos: MetricInfo) -> Mapping[str, MetricInfo]:
     return MappingProxyType({info.name: info for info in infos})
 
 
-_REGRESSION = ("regression",)
+_REGRESSION = ("regression", "forecasting")
 _CLASSIFICATION = ("classification",)
+_CLASSES = ("classification", "anomaly")
+_CLUSTERS = "the rows are in one cluster"
 
 METRICS: Mapping[str, MetricInfo] = _table(
     MetricInfo("rmse", "loss", _REGRESSION, rmse),
     MetricInfo("mae", "loss", _REGRESSION, mae),
     MetricInfo("r2", "score", _REGRESSION, r2, "the target is constant on these rows"),
+    MetricInfo("mape", "loss", ("forecasting",), mape, "an actual value is 0"),
+    MetricInfo("smape", "loss", ("forecasting",), smape),
+    MetricInfo("mase", "loss", ("forecasting",), mase, "the naive forecast was never wrong on the training rows"),
     MetricInfo("accuracy", "score", _CLASSIFICATION, accuracy),
     MetricInfo("balancedAccuracy", "score", _CLASSIFICATION, balanced_accuracy),
-    MetricInfo("f1", "score", _CLASSIFICATION, f1),
-    MetricInfo("precision", "score", _CLASSIFICATION, precision),
-    MetricInfo("recall", "score", _CLASSIFICATION, recall),
+    MetricInfo("f1", "score", _CLASSES, f1, "no row is anomalous, or answered to be"),
+    MetricInfo("precision", "score", _CLASSES, precision, "no row is anomalous, or answered to be"),
+    MetricInfo("recall", "score", _CLASSES, recall, "no row is anomalous, or answered to be"),
     MetricInfo("logLoss", "loss", _CLASSIFICATION, log_loss, "the model gives no probabilities"),
-    MetricInfo("rocAuc", "score", _CLASSIFICATION, roc_auc, "no class has rows on both sides, or there are no probabilities"),
+    MetricInfo("rocAuc", "score", _CLASSES, roc_auc, "no class has rows on both sides, or there are no probabilities"),
+    MetricInfo("averagePrecision", "score", ("anomaly",), average_precision, "no row is anomalous"),
+    MetricInfo("silhouette", "score", ("clustering",), silhouette, _CLUSTERS),
+    MetricInfo("daviesBouldin", "loss", ("clustering",), davies_bouldin_index, _CLUSTERS),
+    MetricInfo("calinskiHarabasz", "score", ("clustering",), calinski_harabasz_index, _CLUSTERS),
+    MetricInfo("logLikelihood", "score", ("density",), log_likelihood),
+    MetricInfo("explainedVariance", "score", ("reduction",), explained_variance, "the rows do not vary"),
+    MetricInfo("reconstructionError", "loss", ("reduction",), reconstruction_error),
+    MetricInfo("trustworthiness", "score", ("reduction",), trustworthiness, "there are too few rows"),
+    MetricInfo("shareError", "loss", ("anomaly",), share_error),
+    MetricInfo("anomalyShare", "loss", ("anomaly",), anomaly_share),
 )
 """Every metric of the test rows, in the order in which reports list them."""
 
 
-def metrics_of(task: str) -> tuple[MetricInfo, ...]:
-    """Return the metrics that belong to a task."""
-    return tuple(info for info in METRICS.values() if task in info.tasks)
+def metrics_of(task: str, *, labelled: bool = True) -> tuple[MetricInfo, ...]:
+    """Return the metrics that belong to a task; of anomalies without labels, those that need none."""
+    needs_labels = LABEL_METRICS if task == "anomaly" and not labelled else frozenset()
+    return tuple(info for info in METRICS.values() if task in info.tasks and info.name not in needs_labels)

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.evaluation.metrics import METRICS, Answers, CountedAnswers, once
+from gnomon.evaluation.answers import Answers, CountedAnswers, once
+from gnomon.evaluation.metrics import METRICS
+from gnomon.evaluation.structure_plots import forecast_plot, structure_plots
 
 Floats = NDArray[np.float64]
 
+WITHOUT_TARGET = frozenset({"clustering", "density", "reduction", "anomaly"})
 SAMPLED_ROWS = 800
 _RESIDUAL_BINS = 40
 _QUANTILE_BINS = 20
@@ -37,7 +40,13 @@ def plots_of(
         times: Microseconds of the UTC epoch of every row, where the rows have a time column.
         seed: Chooses the rows that are shown one by one.
     """
-    plots = _regression(candidate, champion, seed) if candidate.probabilities is None else _classification(candidate)
+    plots: dict[str, Any]
+    if candidate.task in WITHOUT_TARGET:
+        plots = structure_plots(candidate, champion, seed, _numbers)
+    else:
+        plots = _regression(candidate, champion, seed) if candidate.probabilities is None else _classification(candidate)
+    if candidate.task == "forecasting" and times is not None:
+        plots["forecast"] = forecast_plot(candidate, times, _numbers)
     spans = min(_TIME_BINS, candidate.rows // _ROWS_PER_SPAN)
     if times is not None and spans > 1 and _YEAR_1 <= times.min() < times.max() < _YEAR_10000:
         plots["overTime"] = _over_time(

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from gnomon.errors import InputError
-from gnomon.evaluation.metrics import Answers
+from gnomon.evaluation.answers import Answers
 from gnomon.evaluation.rows import Column, class_names, request_columns, single_requests
 from gnomon.inference.encoding import Encoder
 from gnomon.inference.loading import LoadedArtifact, load_artifact
@@ -46,35 +46,45 @@ class Judged:
         self._rows = rows.num_rows
         self._encoder = Encoder(_nullable(self.signature) if any_may_miss else self.signature)
         self._columns = request_columns(rows, self.signature)
-        self._outputs = self._answered()
+        self._outputs = self._answered(self._columns, self._rows)
 
-    def _answered(self) -> Mapping[str, NDArray[Any]]:
-        """Answer all rows, in batches, so that memory does not grow with the rows."""
+    def _answered(self, columns: Mapping[str, Column], rows: int) -> Mapping[str, NDArray[Any]]:
+        """Answer rows in batches, so that memory does not grow with the rows."""
         parts: list[Mapping[str, NDArray[Any]]] = []
-        for start in range(0, self._rows, BATCH_ROWS):
-            batch: dict[str, Column] = {name: values[start : start + BATCH_ROWS] for name, values in self._columns.items()}
+        for start in range(0, rows, BATCH_ROWS):
+            batch: dict[str, Column] = {name: values[start : start + BATCH_ROWS] for name, values in columns.items()}
             parts.append(self.artifact.predictor.predict(self._encoder.encode(batch)))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def answers(self, target: Any, classes: Sequence[str]) -> Answers:
-        """Return the answers beside the truth.
+    def predictions(self, rows: pa.Table) -> NDArray[Any]:
+        """Return what the artifact predicts of other rows."""
+        return self._answered(request_columns(rows, self.signature), rows.num_rows)["prediction"]
+
+    def output(self, name: str) -> NDArray[Any]:
+        """Return one of the answers to the rows."""
+        return self._outputs[name]
+
+    def answers(self, target: Any, classes: Sequence[str], naive_error: float = float("nan")) -> Answers:
+        """Return the answers beside the truth, for tasks that learn a target.
 
         Args:
             target: The target column of the rows, without nulls.
             classes: The class names to count in, which hold all of the artifact's own.
+            naive_error: Forecasts: the mean absolute error of the naive forecast on the training rows.
         """
         predicted = self._outputs["prediction"].reshape(self._rows)
-        if self.signature.task == "regression":
+        if self.signature.task != "classification":
             actual = np.asarray(target.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
             answers = predicted.astype(np.float64)
             answers[~np.isfinite(answers)] = np.nan
-            return Answers(actual, answers)
+            return Answers(actual, answers, task=self.signature.task, naive_error=naive_error)
         index = {name: k for k, name in enumerate(classes)}
         return Answers(
             _indices(class_names(target), index),
             _indices(predicted.tolist(), index),
             self._probabilities(index),
             tuple(classes),
+            task=self.signature.task,
         )
 
     def _probabilities(self, index: Mapping[str, int]) -> NDArray[np.float64] | None:
@@ -152,4 +162,11 @@ def require_same_question(candidate: LoadedArtifact, champion: LoadedArtifact) -
         raise InputError(
             f"it answers {theirs.task} of {theirs.target!r}, the candidate {ours.task} of {ours.target!r}",
             "give a model that answers another question another name",
+        )
+    names = [{column.name for column in signature.inputs} for signature in (ours, theirs)]
+    if ours.task == "density" and names[0] != names[1]:
+        apart = ", ".join(sorted(names[0] ^ names[1]))
+        raise InputError(
+            f"it is a density of other columns ({apart}), and densities of different columns have different units",
+            "give a density of other columns another name",
         )

@@ -76,13 +76,15 @@ def class_names(target: Any) -> list[str]:
     return names
 
 
-def target_rows(table: pa.Table, target: str, test: NDArray[np.int64]) -> tuple[pa.Table, int]:
-    """Return the test rows whose target is known, and how many have none.
+def target_rows(table: pa.Table, target: str | None, test: NDArray[np.int64]) -> tuple[pa.Table, int]:
+    """Return the test rows whose target is known, and how many have none; all of them where there is no target.
 
     Raises:
         DataError: No row is left.
     """
     rows = table.take(pa.array(test))
+    if target is None:
+        return rows, 0
     known = rows.filter(pc.is_valid(rows.column(target)))
     if not known.num_rows:
         raise DataError(

@@ -14,12 +14,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gnomon.errors import GnomonError
+from gnomon.evaluation.answers import Answers
 from gnomon.evaluation.bootstrap import GAIN_BOUND, LEVEL, distributions, interval, measured, relative_gain, resamples_for
-from gnomon.evaluation.metrics import Answers, MetricInfo, metrics_of
+from gnomon.evaluation.metrics import MetricInfo, metrics_of
 from gnomon.evaluation.plots import plots_of
 from gnomon.evaluation.predictions import Judged, require_same_question
 from gnomon.evaluation.rows import row_times, target_rows
+from gnomon.evaluation.scene import scene_of
+from gnomon.evaluation.structure_answers import structure_answers
 from gnomon.resources.identity import Digest
+from gnomon.resources.model import DEFAULT_CONTAMINATION, TARGET_TASKS
 from gnomon.stores.artifacts.layout import OciLayout
 
 Floats = NDArray[np.float64]
@@ -46,8 +50,8 @@ def evaluate(
         artifact: Digest of the candidate.
         champion: Digest of what serves now.
         layout: Folder of the artifact store.
-        asked: ``target`` is the target column, ``metric`` the model's metric; ``compare`` lists the metrics of which the
-            comparison with the champion is kept resample by resample, because a gate asks for it; ``seed`` draws resamples.
+        asked: ``target`` is the target column or None, ``metric`` the model's metric; ``compare`` lists the metrics of which
+            the comparison with the champion is kept resample by resample, because a gate asks for it; ``seed`` draws resamples.
 
     Raises:
         DataError: No test row has a target.
@@ -60,22 +64,31 @@ def evaluate(
     theirs = _champion(reader, champion, rows, ours) if champion is not None else None
     # What overflows, because the target is as large as floats get, is undefined and told so.
     with np.errstate(over="ignore", invalid="ignore"):
-        return {"report": _report(rows, without_target, ours, theirs, facts, asked)}
+        return {"report": _report(_Rows(table, rows, test, without_target), ours, theirs, facts, asked)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """All rows, those that judge with their indices, and how many more have no target."""
+
+    table: pa.Table
+    judging: pa.Table
+    test: NDArray[np.int64]
+    without_target: int
 
 
 def _report(
-    rows: pa.Table,
-    without_target: int,
+    given: _Rows,
     ours: Judged,
     theirs: "Judged | _Incomparable | None",
     facts: Mapping[str, Any],
     asked: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Measure both models on the same rows and put everything into one document."""
-    target, metric, seed = asked["target"], asked["metric"], asked["seed"]
+    rows, target, metric, seed = given.judging, asked["target"], asked["metric"], asked["seed"]
     classes = _all_classes(ours, theirs)
-    models = [model.answers(rows.column(target), classes) for model in (ours, theirs) if isinstance(model, Judged)]
-    metrics = metrics_of(ours.signature.task)
+    models = _answers([model for model in (ours, theirs) if isinstance(model, Judged)], given, classes, facts, asked)
+    metrics = metrics_of(ours.signature.task, labelled=target is not None)
     resampled = distributions(models, metrics, resamples_for(rows.num_rows), seed)
     sheets = [
         _sheet(judged, answers, metrics, spread)
@@ -88,7 +101,7 @@ def _report(
         "classes": list(classes),
         "metric": metric,
         "rows": rows.num_rows,
-        "rowsWithoutTarget": without_target,
+        "rowsWithoutTarget": given.without_target,
         "resamples": resampled.shape[2],
         "level": LEVEL,
         "seed": seed,
@@ -99,6 +112,21 @@ def _report(
             models[0], models[1] if len(models) > 1 else None, metric, row_times(rows, ours.signature, facts), seed
         ),
     }
+
+
+def _answers(
+    models: Sequence[Judged], given: _Rows, classes: Sequence[str], facts: Mapping[str, Any], asked: Mapping[str, Any]
+) -> list[Answers]:
+    """Return what the models answer, beside the truth where the task has one."""
+    signature, target = models[0].signature, asked["target"]
+    column = given.judging.column(target) if target is not None else None
+    if signature.task in TARGET_TASKS:
+        naive_error = float(facts.get("naiveError", float("nan")))
+        return [model.answers(column, classes, naive_error) for model in models]
+    spatial = signature.task in {"clustering", "reduction"}
+    scene = scene_of(given.table, given.judging, given.test, signature) if spatial else None
+    contamination = float(facts.get("contamination", DEFAULT_CONTAMINATION))
+    return [structure_answers(model, scene, column, contamination, asked["seed"]) for model in models]
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ class LocalModel:
     def predict(self, data: Any) -> dict[str, NDArray[Any]]:
         """Return the answers by output name, one row for each row of ``data``.
 
-        ``prediction`` comes first: numbers, or class names. Classification gives ``probabilities`` too, (rows, classes) in
-        the order of ``signature.classes``.
+        ``prediction`` comes first: numbers, class names, the numbers of clusters, components, or 1 for anomalous rows.
+        ``probabilities`` (rows, classes) in the order of ``signature.classes``, ``distances``, or ``score`` come besides.
 
         Args:
             data: A mapping from column name to values, a pandas or Polars frame, an Arrow table, or a structured NumPy

@@ -124,7 +124,7 @@ METRICS_BY_TASK: Mapping[Task, tuple[Metric, ...]] = {
     "clustering": ("silhouette", "daviesBouldin", "calinskiHarabasz"),
     "density": ("logLikelihood",),
     "reduction": ("explainedVariance", "reconstructionError", "trustworthiness"),
-    "anomaly": ("rocAuc", "averagePrecision", "f1", "precision", "recall", "shareError", "anomalyShare"),
+    "anomaly": ("f1", "precision", "recall", "rocAuc", "averagePrecision", "shareError", "anomalyShare"),
     "forecasting": ("rmse", "mae", "r2", "mape", "smape", "mase"),
 }
 LABEL_METRICS: frozenset[Metric] = frozenset({"rocAuc", "averagePrecision", "f1", "precision", "recall"})
@@ -319,6 +319,8 @@ class Resources(Strict):
     """A step that takes longer is ended."""
     parallel: Annotated[int, Field(ge=1)] | None = None
     """Steps of one run at the same time, and runs for windows at the same time; the default is the number of processors."""
+    gpu: Annotated[int, Field(ge=0, le=64)] = 0
+    """How many GPUs a step holds that fits a network of PyTorch or runs ``python``; it sees those alone."""
 
 
 class ModelSpec(Strict):

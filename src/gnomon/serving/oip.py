@@ -148,7 +148,7 @@ def model_metadata(name: str, versions: Sequence[str], signature: Signature) -> 
         "platform": PLATFORM,
         "inputs": [_input_metadata(column) for column in signature.inputs],
         "outputs": outputs,
-        "parameters": {"task": signature.task, "target": signature.target},
+        "parameters": {"task": signature.task, **({"target": signature.target} if signature.target else {})},
     }
 
 

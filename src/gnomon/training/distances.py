@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 def squared_distances(features: Floats, points: Floats) -> Floats:
     """Return the squared distance of every row, (N, d), to every point, (M, d): (N, M), not below zero."""
     rows = np.square(features).sum(axis=1, keepdims=True)
-    return np.maximum(rows - 2 * (features @ points.T) + np.square(points).sum(axis=1), 0.0)
+    return np.asarray(np.maximum(rows - 2 * (features @ points.T) + np.square(points).sum(axis=1), 0.0))
 
 
 def emit_squared_distances(graph: GraphBuilder, features: str, points: Floats) -> str:

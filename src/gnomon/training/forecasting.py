@@ -144,7 +144,7 @@ def _step(frame: pl.DataFrame, time: str, series: Sequence[str]) -> timedelta:
         raise TrainingError("no series has two rows", "give the dataset more rows, or check series")
     counts = Counter(apart.to_list())
     most = max(counts.values())
-    return min(value for value, count in counts.items() if count == most) * _MICROSECOND
+    return timedelta(microseconds=min(value for value, count in counts.items() if count == most))
 
 
 def _season(step: timedelta) -> int:

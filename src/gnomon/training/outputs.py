@@ -113,4 +113,4 @@ def is_steady(signature: Signature, answers: Mapping[str, NDArray[Any]], thresho
         case _:
             return np.asarray(finite)
     leads = finite & (gaps > lead * np.maximum(1.0 if signature.task != "anomaly" else 0.0, sizes))
-    return leads if leads.any() else finite
+    return np.asarray(leads if leads.any() else finite, dtype=np.bool_)

@@ -58,8 +58,7 @@ def silhouettes(points: Floats, clusters: NDArray[np.int64], seed: int) -> Float
 
 def way_back(components: Floats, points: Floats) -> Floats:
     """Return the linear map, (components + 1, dimensions), that brings components back to points with least squares."""
-    solution: Floats = np.linalg.lstsq(_with_one(components), points, rcond=None)[0]
-    return solution
+    return np.asarray(np.linalg.lstsq(_with_one(components), points, rcond=None)[0], dtype=np.float64)
 
 
 def losses_of(components: Floats, points: Floats, back: Floats) -> Floats:
