@@ -18,7 +18,7 @@ import pytest
 from gnomon.errors import ConflictError, UsageError
 from gnomon.pipeline.dag import Argument, Dag, FromStep, FromStore
 from gnomon.pipeline.liveness import process_identity
-from gnomon.pipeline.values import keep_result
+from gnomon.pipeline.values import INLINE_BYTES, as_arguments, keep_result
 from gnomon.resources.identity import Digest
 from gnomon.runners.memory import InlineRunner
 from gnomon.runners.processes import ProcessRunner
@@ -38,6 +38,9 @@ STEPS = """
 
     def number(n):
         return n * UNIT
+
+    def repeated(n):
+        return "x" * n
 
     def total(values):
         return sum(values)
@@ -159,11 +162,28 @@ def test_the_same_again_runs_nothing(chain_lab: Lab) -> None:
     assert len(chain_lab.ran) == 4
 
 
-def test_a_result_whose_bytes_are_gone_is_made_again(chain_lab: Lab) -> None:
-    first = chain_lab.run(chain_lab.chain(2))
-    assert first["s1"].result is not None
-    chain_lab.objects.delete(Digest(first["s1"].result["value"]["digest"]))
-    assert states(chain_lab.run(chain_lab.chain(2), "run-2")) == {"s0": "cached", "s1": "done"}
+def test_a_result_whose_bytes_are_gone_is_made_again(lab: Lab) -> None:
+    dag = Dag((lab.step("big", "big", params={"n": 1000}), lab.step("last", "last", {"array": FromStep("big")})))
+    first = lab.run(dag)
+    assert first["big"].result is not None
+    lab.objects.delete(Digest(first["big"].result["value"]["digest"]))
+    assert states(lab.run(dag, "run-2")) == {"big": "done", "last": "cached"}
+
+
+def test_a_small_result_costs_no_file_and_a_large_one_does(lab: Lab) -> None:
+    dag = Dag((lab.step("small", "number", params={"n": 3}), lab.step("large", "repeated", params={"n": INLINE_BYTES})))
+    records = lab.run(dag)
+    assert lab.value(records["small"]) == 6
+    assert lab.value(records["large"]) == "x" * INLINE_BYTES
+    results = {name: (record.result or {})["value"] for name, record in records.items()}
+    assert {name: lab.objects.exists(Digest(kept["digest"])) for name, kept in results.items()} == {
+        "small": False,
+        "large": True,
+    }
+    assert as_arguments(records["small"].result or {}, lab.objects) == {
+        "value": FromStore(Digest(results["small"]["digest"]), "json")
+    }
+    assert lab.objects.get(Digest(results["small"]["digest"])) == b"6"
 
 
 @pytest.mark.parametrize(
@@ -229,7 +249,7 @@ def test_a_failure_stops_only_what_needs_it(lab: Lab) -> None:
     )
     records = lab.run(dag)
     assert states(records) == {"bad": "failed", "next": "cancelled", "after": "cancelled", "good": "done", "better": "done"}
-    assert records["bad"].error == "steps.py:24 in raises: IndexError: list index out of range"
+    assert records["bad"].error == "steps.py:27 in raises: IndexError: list index out of range"
     assert records["after"].error == "step bad, which it depends on, ended as failed"
     assert records["bad"].log is not None
     log = lab.objects.get(records["bad"].log).decode()

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 
 from gnomon.errors import DataError, NotFoundError, UsageError
-from gnomon.pipeline.values import keep_result, load, picked, read_result
+from gnomon.pipeline.codecs import as_annotated
+from gnomon.pipeline.values import is_kept, keep_result, load, picked, read_kept, read_result, without_inline
 from gnomon.resources.identity import Digest
 from gnomon.stores.objects.disk import DiskObjectStore
 from gnomon.stores.objects.memory import MemoryObjectStore
@@ -44,12 +47,14 @@ def test_a_plain_dict_is_one_value_and_its_keys_can_be_picked(objects: DiskObjec
     assert set(kept) == {"value"}
     assert read_result(kept, "a", objects) == {"x": 0.5}
     alone = picked(kept, "a", objects)
-    assert load(alone["codec"], Digest(alone["digest"]), objects) == {"x": 0.5}
+    assert read_kept(alone, objects) == {"x": 0.5}
 
 
 def test_items_of_several_kinds_are_kept_apart(objects: DiskObjectStore, tmp_path: Path) -> None:
     made = tmp_path / "made.txt"
     made.write_text("kept")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     returned = {
         "table": pa.table({"x": [1, None, 3]}),
         "frame": pl.DataFrame({"y": ["a", None]}),
@@ -58,7 +63,7 @@ def test_items_of_several_kinds_are_kept_apart(objects: DiskObjectStore, tmp_pat
         "notes": {"n": 3},
         "file": made,
     }
-    kept = keep_result(returned, objects, tmp_path)
+    kept = keep_result(returned, objects, scratch)
     assert {name: each["codec"] for name, each in kept.items()} == {
         "table": "arrow",
         "frame": "arrow",
@@ -185,3 +190,119 @@ def test_a_kept_array_of_objects_is_never_unpickled(objects: DiskObjectStore, tm
     np.save(path, np.array([{"a": 1}]), allow_pickle=True)
     with pytest.raises(DataError, match="npy"):
         load("npy", objects.put_file(path), objects)
+
+
+@pytest.mark.parametrize("value", [None, 1, "text", [1, {"a": 2.5}], {"deep": {"er": [True]}}])
+def test_an_inline_value_has_the_digest_that_it_would_have_in_the_store(value: Any, objects: DiskObjectStore) -> None:
+    inline = keep_result(value, MemoryObjectStore(), Path(), inline_bytes=1000)["value"]
+    kept = keep_result(value, objects, Path())["value"]
+    assert without_inline(inline) == kept
+    assert read_kept(inline, MemoryObjectStore()) == read_kept(kept, objects) == value
+
+
+def test_a_file_of_the_scratch_folder_is_taken_and_keeps_its_ending(objects: DiskObjectStore, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    made = scratch / "rows.csv"
+    made.write_text("a,b")
+    inode = made.stat().st_ino
+    kept = keep_result({"rows": made, "again": made}, objects, scratch)
+    assert not made.exists()
+    assert objects.path(Digest(kept["rows"]["digest"])).stat().st_ino == inode
+    assert kept["again"] == kept["rows"]
+    given_as = read_kept(kept["rows"], objects, tmp_path / "given" / "rows")
+    assert (given_as.name, given_as.read_text()) == ("rows.csv", "a,b")
+
+
+def test_a_folder_comes_back_with_its_files(objects: DiskObjectStore, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    (scratch / "model" / "parts").mkdir(parents=True)
+    (scratch / "model" / "config.json").write_text("{}")
+    (scratch / "model" / "parts" / "1.bin").write_bytes(b"\0" * 100)
+    (scratch / "model" / "link.bin").symlink_to("parts/1.bin")
+    returned = {"model": scratch / "model", "part": scratch / "model" / "parts" / "1.bin"}
+    kept = keep_result(returned, objects, scratch)
+    assert kept["model"]["codec"] == "folder"
+    back = read_kept(kept["model"], objects, tmp_path / "given")
+    found = {path.relative_to(back).as_posix(): path.read_bytes() for path in back.rglob("*") if path.is_file()}
+    assert found == {"config.json": b"{}", "parts/1.bin": b"\0" * 100, "link.bin": b"\0" * 100}
+    assert set(read_kept(kept["model"], objects)) == set(found)
+    assert is_kept(kept, objects)
+    objects.delete(read_kept(kept["model"], objects)["config.json"])
+    assert not is_kept(kept, objects)
+
+
+def test_equal_folders_have_one_digest(objects: DiskObjectStore, tmp_path: Path) -> None:
+    digests = set()
+    for name in ("one", "two"):
+        (tmp_path / name / "a").mkdir(parents=True)
+        for file in ("a/x", "y") if name == "one" else ("y", "a/x"):
+            (tmp_path / name / file).write_text(file)
+        digests.add(keep_result(tmp_path / name, objects, tmp_path / "scratch")["value"]["digest"])
+    assert len(digests) == 1
+
+
+def test_a_folder_with_something_strange_in_it_is_refused(objects: DiskObjectStore, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "gone").symlink_to("nowhere")
+    with pytest.raises(DataError, match=r"item value .* holds gone, no plain file"):
+        keep_result(tmp_path / "out", objects, tmp_path)
+
+
+def test_a_model_in_onnx_comes_back(objects: DiskObjectStore) -> None:
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph([node], "g", [value("x", 1, [1])], [value("y", 1, [1])])
+    model = onnx.helper.make_model(graph)
+    kept = keep_result(model, objects, Path())
+    assert kept["value"]["codec"] == "onnx"
+    assert read_result(kept, None, objects) == model
+
+
+@pytest.mark.parametrize(
+    ("returned", "names", "items"),
+    [
+        ((1, b"x"), ("count", "blob"), {"count": 1, "blob": b"x"}),
+        ([1, 2], ("one", "two"), {"one": 1, "two": 2}),
+        ({"two": 2, "one": 1}, ("one", "two"), {"one": 1, "two": 2}),
+        ([1, 2], ("both",), {"both": [1, 2]}),
+        ({"both": 3}, ("both",), {"both": 3}),
+    ],
+)
+def test_declared_names_are_given_to_what_is_returned(
+    returned: Any, names: tuple[str, ...], items: dict[str, Any], objects: DiskObjectStore
+) -> None:
+    kept = keep_result(returned, objects, Path(), names=names)
+    assert list(kept) == list(names)
+    assert {name: read_kept(each, objects) for name, each in kept.items()} == items
+
+
+@pytest.mark.parametrize("returned", [(1,), (1, 2, 3), 5, {"one": 1}])
+def test_what_does_not_fit_the_declared_names_is_refused(returned: Any, objects: DiskObjectStore) -> None:
+    with pytest.raises(DataError, match="declares the results one, two and returned"):
+        keep_result(returned, objects, Path(), names=("one", "two"))
+
+
+def test_a_frame_of_pandas_is_a_table_and_its_index_is_not_lost_silently(objects: DiskObjectStore, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+    assert there_and_back(frame, objects, tmp_path).to_pylist() == [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+    with pytest.raises(DataError, match="has an index"):
+        keep_result(frame.set_index("b"), objects, tmp_path)
+
+
+def test_a_table_is_given_as_the_parameter_is_annotated() -> None:
+    table = pa.table({"a": [1]})
+
+    def polars_by_text(rows: "pl.DataFrame") -> None: ...
+
+    def polars_by_class(rows: pl.DataFrame) -> None: ...
+
+    def pandas_by_class(rows: pd.DataFrame) -> None: ...
+
+    def plain(rows: Any) -> None: ...
+
+    assert isinstance(as_annotated(table, polars_by_text, "rows"), pl.DataFrame)
+    assert isinstance(as_annotated(table, polars_by_class, "rows"), pl.DataFrame)
+    assert isinstance(as_annotated(table, pandas_by_class, "rows"), pd.DataFrame)
+    assert as_annotated(table, plain, "rows") is table
+    assert as_annotated(5, polars_by_class, "rows") == 5

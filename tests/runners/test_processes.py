@@ -135,7 +135,7 @@ def test_a_call_that_passes_its_memory_limit_is_killed(processes: ProcessRunner,
     payload = b"60" if entry == "grow" else b"10"
     outcome = outcome_of(processes, call(tmp_path, entry, payload, memory_bytes=120 << 20))
     assert outcome.state == "killed"
-    assert outcome.error.startswith("killed: used 1")
+    assert outcome.error.startswith("killed for memory: used 1")
     assert outcome.error.endswith("of 120 MiB allowed")
 
 

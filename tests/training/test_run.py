@@ -16,11 +16,10 @@ from gnomon.inference.golden import GoldenRows
 from gnomon.inference.replay import replay
 from gnomon.inference.session import Predictor
 from gnomon.inference.signature import Signature
-from gnomon.pipeline.dag import Dag, FromStore
+from gnomon.pipeline.dag import Dag
 from gnomon.pipeline.driver import execute, process_identity
-from gnomon.pipeline.values import read_result
+from gnomon.pipeline.values import as_arguments, read_result
 from gnomon.resources.dataset import DatasetSpec, Source
-from gnomon.resources.identity import Digest
 from gnomon.resources.model import ModelSpec
 from gnomon.runners.processes import ProcessRunner, Zygote
 from gnomon.stores.objects.disk import DiskObjectStore
@@ -84,9 +83,8 @@ def test_a_run_trains_in_processes_and_is_not_repeated(tmp_path: Path, zygote: Z
     best = ranked_reports(SPEC, reports)[0]
     assert {report["parity"]["verdict"] for report in reports} == {"exact"}
 
-    kept = records["prepare"].result or {}
-    prepared = {item: FromStore(Digest(kept[item]["digest"]), codec) for item, codec in PREPARED_ITEMS.items()}
-    assert {item: kept[item]["codec"] for item in kept} == PREPARED_ITEMS
+    prepared = as_arguments(records["prepare"].result or {}, objects)
+    assert {item: kept.codec for item, kept in prepared.items()} == PREPARED_ITEMS
     plan = next(plan for plan in expand(SPEC) if plan.name == best["candidate"])
     made = carried_out("first", refit_step(SPEC, plan, prepared, ROOT))[f"refit-{plan.name}"].result or {}
     model, signature, golden = (read_result(made, item, objects) for item in ("model", "signature", "golden"))

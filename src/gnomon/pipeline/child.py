@@ -9,16 +9,18 @@ import marshal
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, ClassVar
 
 from gnomon.errors import NotFoundError
+from gnomon.pipeline.codecs import as_annotated
 from gnomon.pipeline.values import keep_result, read_kept
 from gnomon.runners.child import seed_everything
 from gnomon.stores.objects.disk import DiskObjectStore
 
+_PYTHON = importlib.util.MAGIC_NUMBER
 ENTRY = f"{__name__}:run_step"
 """What a runner is asked to call."""
 
@@ -27,9 +29,10 @@ def run_step(payload: bytes) -> bytes:
     """Run one step and return, as JSON, where the items of its result are kept.
 
     Args:
-        payload: JSON: ``root``, ``file``, ``name`` of the function, ``values`` and ``inputs`` by argument name, ``seed``,
-            the folder ``objects`` of the store, ``scratch``, a folder of the step's own that it starts in, and ``compiled``,
-            one that the steps of the run share.
+        payload: JSON: ``work``, that is ``root``, ``file`` and ``name`` of a function, or what ``programs.run_program`` takes;
+            ``values`` and ``inputs`` by argument name, ``results``, ``seed``, the folder ``objects`` of the store, ``scratch``,
+            a folder of the step's own that it starts in, ``inline_bytes``, see ``values``, and ``compiled``, a folder that
+            the steps of the run share.
     """
     request = json.loads(payload)
     objects = DiskObjectStore(Path(request["objects"]))
@@ -39,14 +42,28 @@ def run_step(payload: bytes) -> bytes:
     before = Path.cwd()
     os.chdir(scratch)
     try:
-        arguments = {name: read_kept(kept, objects) for name, kept in request["inputs"].items()}
-        _FromText.compiled = Path(request["compiled"])
-        function = load_function(Path(request["root"]), request["file"], request["name"])
-        seed_everything(request["seed"])  # again: NumPy may have come with the function
-        return json.dumps(keep_result(function(**request["values"], **arguments), objects, scratch)).encode()
+        if "argv" in request:
+            from gnomon.pipeline.programs import run_program  # noqa: PLC0415 - for the few steps that are commands
+
+            kept = run_program(request, objects, scratch)
+        else:
+            kept = _call(request, objects, scratch)
+        return json.dumps(kept).encode()
     finally:
         os.chdir(before)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _call(request: Mapping[str, Any], objects: DiskObjectStore, scratch: Path) -> dict[str, dict[str, Any]]:
+    _FromText.compiled = Path(request["compiled"])
+    function = load_function(Path(request["root"]), request["file"], request["name"])
+    seed_everything(request["seed"])  # again: NumPy may have come with the function
+    given = scratch / ".inputs"
+    arguments = {
+        name: as_annotated(read_kept(kept, objects, given / name), function, name) for name, kept in request["inputs"].items()
+    }
+    returned = function(**request["values"], **arguments)
+    return keep_result(returned, objects, scratch, names=tuple(request["results"]), inline_bytes=request["inline_bytes"])
 
 
 def load_function(root: Path, file: str, name: str) -> Callable[..., Any]:
@@ -110,7 +127,7 @@ class _FromText(importlib.machinery.SourceFileLoader):
         if self.compiled is None:
             return self.source_to_code(text, path)
         # The path is part of the code: tracebacks show it.
-        kept = self.compiled / hashlib.sha256(path.encode() + b"\0" + text).hexdigest()
+        kept = self.compiled / hashlib.sha256(_PYTHON + path.encode() + b"\0" + text).hexdigest()
         try:
             return marshal.loads(kept.read_bytes())  # type: ignore[no-any-return]  # noqa: S302 - written below, by this run
         except FileNotFoundError:

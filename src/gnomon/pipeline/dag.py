@@ -36,7 +36,7 @@ class Command:
         argv: The program and its arguments. Words that name a file or a folder of the project are among its files, and
             with a Python file the modules of the project that it imports.
         outputs: Result name -> file or folder, relative to the working folder, that the program must leave. A result
-            ending in ``.json``, ``.npy``, ``.arrow`` or ``.onnx`` is given to later functions as its value, any other as a path.
+            ending in ``.json``, ``.npy``, ``.arrow`` or ``.onnx`` is given to functions as its value, any other as a path.
         files: Further files and folders of the project that the program needs, relative to ``root``.
     """
 
@@ -78,10 +78,11 @@ class FromStep:
 
 @dataclass(frozen=True)
 class FromStore:
-    """A kept value as an argument: ``codec`` names how ``pipeline.values`` reads it."""
+    """A kept value as an argument: ``codec`` names how ``pipeline.values`` reads it, ``suffix`` what a path is to end in."""
 
     digest: Digest
     codec: str
+    suffix: str = ""
 
 
 Argument = FromStep | FromStore | tuple["Argument", ...]
@@ -111,6 +112,7 @@ class Step:
         retry: How often a failure is tried again.
         environment: Where the step runs, when that is not our own interpreter.
         gpu: How many GPUs it holds while it runs. It sees those alone.
+        cpus: How many slots it holds while it runs, and how many threads libraries may use.
         priority: Of two steps that could start, the one with the higher priority starts first.
         needs: Steps that must have succeeded before, though nothing of theirs is taken.
     """
@@ -128,6 +130,7 @@ class Step:
     retry: Retry = field(default_factory=Retry)
     environment: Environment | None = None
     gpu: int = 0
+    cpus: int = 1
     priority: int = 0
     needs: tuple[str, ...] = ()
 

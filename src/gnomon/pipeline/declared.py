@@ -4,10 +4,11 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gnomon.errors import GnomonError, UsageError
+from gnomon.pipeline.commands import variable
 from gnomon.pipeline.dag import Argument, Command, Dag, Environment, FromStep, FunctionRef, Retry, Step
 from gnomon.pipeline.graph import Graph
 from gnomon.pipeline.naming import nearest
@@ -88,6 +89,18 @@ def steps(
         environment: What the steps run with.
     """
     return tuple(_step(each, inputs, spec, environment) for each in bound)
+
+
+def named_files(spec: PipelineSpec) -> frozenset[str]:
+    """Return what the steps of a pipeline may need besides Python: paths of files and folders, whether they exist or not."""
+    named = {file for step in spec.steps for file in step.files}
+    for step in spec.steps:
+        words = _words(step.command) if isinstance(step.command, str) else step.command or ()
+        named |= {part for word in words for part in _parts(word)}
+    if spec.environment is not None:
+        # A lock file is read together with the project that it locks.
+        named |= {spec.environment, str(PurePosixPath(spec.environment).with_name("pyproject.toml"))}
+    return frozenset(named)
 
 
 def _step(bound: BoundStep, inputs: Mapping[str, Argument], spec: PipelineSpec, environment: Environment | None) -> Step:
@@ -190,19 +203,32 @@ def _argv(text: str, root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     Raises:
         UsageError: A quotation does not end.
     """
-    try:
-        words = shlex.split(text, comments=False)
-    except ValueError as error:
-        raise UsageError(f"the command {text!r} cannot be read: {error}", "close the quotation") from None
+    words = _words(text)
     if not _NEEDS_A_SHELL.search(text):
         return tuple(words), ()
-    return ("sh", "-ec", _script(text)), tuple(dict.fromkeys(file for word in words for file in _files(word, root)))
+    named = (part for word in words for part in _parts(word) if (root / part).exists())
+    return ("sh", "-ec", _script(text)), tuple(dict.fromkeys(named))
 
 
-def _files(word: str, root: Path) -> Iterator[str]:
-    for part in re.split(r"[|&;<>()=,]", word):
-        if part and not part.startswith(("/", "~", "-")) and ".." not in part.split("/") and (root / part).exists():
-            yield part.removeprefix("./").rstrip("/") or "."
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"the command {text!r} cannot be read: {error}", "close the quotation") from None
+
+
+def _parts(word: str) -> Iterator[str]:
+    """Yield what may be names of files of the project in a word of a command; the whole project must be named as a file."""
+    for part in (word, *re.split(r"[|&;<>()=,]", word)):
+        path = PurePosixPath(part)
+        if (
+            path.parts
+            and not path.is_absolute()
+            and ".." not in path.parts
+            and not part.startswith(("~", "-"))
+            and "\0" not in part
+        ):
+            yield str(path)
 
 
 def _script(text: str) -> str:
@@ -223,8 +249,7 @@ def _script(text: str) -> str:
 
 
 def _variable(group: str | None, name: str | None) -> str:
-    words = {"inputs": "INPUT", "params": "PARAM", "outputs": "OUTPUT"}
-    called = f"GNOMON_{words[group]}_{(name or '').upper().replace('-', '_')}" if group is not None else "GNOMON_SEED"
+    called = variable(group, name) if group is not None and name is not None else "GNOMON_SEED"
     # The braces of the shell are doubled, because single ones are placeholders.
     return f"${{{{{called}}}}}"
 

@@ -11,9 +11,14 @@ _NAME_AND_VERSION = re.compile(r"(?P<name>[A-Za-z0-9._-]+?)-(?P<version>[^-]+)\.
 _REQUIREMENT = re.compile(r"Requires-Dist:\s*([A-Za-z0-9._-]+)([^;\n]*)(;.*)?")
 
 
-def is_installed(module: str) -> bool:
-    """Return whether a top-level module can be imported from the interpreter's own path, where it is a regular one."""
-    return _regular_spec(module) is not None
+def is_installed(module: str, search: tuple[str, ...] | None = None) -> bool:
+    """Return whether a top-level module can be imported, where it is a regular one.
+
+    Args:
+        module: Its name.
+        search: The folders to look in; None stands for this interpreter's own path.
+    """
+    return _regular_spec(module, search) is not None
 
 
 def versions(modules: Iterable[str]) -> Mapping[str, str]:
@@ -43,8 +48,8 @@ def _canonical(name: str) -> str:
 
 
 @cache
-def _regular_spec(module: str) -> importlib.machinery.ModuleSpec | None:
-    spec = importlib.machinery.PathFinder.find_spec(module)
+def _regular_spec(module: str, search: tuple[str, ...] | None) -> importlib.machinery.ModuleSpec | None:
+    spec = importlib.machinery.PathFinder.find_spec(module, search)
     return spec if spec is not None and spec.loader is not None and spec.has_location else None
 
 

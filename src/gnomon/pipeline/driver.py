@@ -5,24 +5,27 @@ moment, and the same call with the same run carries on.
 """
 
 import json
+import os
 import shutil
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from gnomon.errors import ConflictError, GnomonError, NotFoundError, UsageError
-from gnomon.pipeline.child import ENTRY
-from gnomon.pipeline.closure import closure
-from gnomon.pipeline.dag import Argument, Command, Dag, FromStep, FromStore, FunctionRef, Step
+from gnomon.pipeline.calls import call_of, needs_of
+from gnomon.pipeline.closure import Closure, Closures
+from gnomon.pipeline.dag import Argument, Command, Dag, FromStep, FromStore, Step
 from gnomon.pipeline.graph import Graph
-from gnomon.pipeline.keys import canonical_json, step_key
+from gnomon.pipeline.keys import KeyParts, canonical_json, step_key
 from gnomon.pipeline.liveness import is_alive, process_identity
-from gnomon.pipeline.values import picked
+from gnomon.pipeline.secrets import Censor, secret_values
+from gnomon.pipeline.values import is_kept, picked, without_inline
 from gnomon.resources.identity import Digest
-from gnomon.runners.interface import Call, Outcome, Runner
+from gnomon.runners.interface import Needs, Outcome, Runner
 from gnomon.stores.objects.interface import ObjectStore
 from gnomon.stores.records.interface import Journal, StepRecord, StepState
 
@@ -30,6 +33,8 @@ __all__ = ["execute", "is_alive", "process_identity"]
 
 _POLL = timedelta(seconds=0.2)
 _FINISHED = frozenset({"done", "cached"})
+_TRIED_AGAIN = frozenset({"failed", "killed", "timed-out"})
+_PART_DIGITS = 16  # of the digests in a noted closure, which are only ever compared with each other
 
 
 class LocalObjectStore(ObjectStore, Protocol):
@@ -62,6 +67,7 @@ def execute(  # noqa: PLR0913 - everything a run touches is named here, and noth
     process: str,
     cancelled: Callable[[], bool] = never,
     observe: Callable[[StepRecord], None] = ignore,
+    environ: Mapping[str, str] | None = None,
 ) -> Mapping[str, StepRecord]:
     """Run what is not known yet of a graph of steps, and return the record of each step by its name.
 
@@ -78,10 +84,12 @@ def execute(  # noqa: PLR0913 - everything a run touches is named here, and noth
         clock: Returns the time in UTC.
         process: Identity of this process, see ``process_identity``.
         cancelled: Asked about five times a second; once it says so, running steps are killed.
-        observe: Told of each step that starts or ends.
+        observe: Told of each attempt at a step that starts or ends.
+        environ: Where the values of secrets are taken from; None stands for this process's environment.
 
     Raises:
-        UsageError: Two steps share a name, a step needs an unknown one, or steps need each other.
+        UsageError: Two steps share a name, a step needs an unknown one, steps need each other, or a command names what it
+            has not.
         ConflictError: Another process that lives drives this run.
     """
     if not isinstance(getattr(objects, "root", None), Path):
@@ -96,8 +104,22 @@ def execute(  # noqa: PLR0913 - everything a run touches is named here, and noth
         clock=clock,
         process=process,
         observe=observe,
+        environ=os.environ if environ is None else environ,
     )
     return execution.carry_out(cancelled)
+
+
+@dataclass
+class _Ready:
+    """A step whose inputs are known and whose result is not."""
+
+    step: Step
+    inputs: Mapping[str, Any]
+    key: str
+    parts: Mapping[str, Any]
+    closure: Closure
+    tries: int = 0
+    """How many attempts have failed."""
 
 
 class _Execution:
@@ -113,6 +135,7 @@ class _Execution:
         clock: Callable[[], datetime],
         process: str,
         observe: Callable[[StepRecord], None],
+        environ: Mapping[str, str],
     ) -> None:
         self._graph = Graph(dag)
         self._run = run
@@ -124,10 +147,15 @@ class _Execution:
         self._clock = clock
         self._process = process
         self._observe = observe
-        self._closures: dict[FunctionRef, str] = {}
+        self._environ = environ
+        self._closures = Closures()
+        self._noted: set[str] = set()
         self._ended: dict[str, StepRecord] = {}
-        self._running: dict[str, StepRecord] = {}
+        self._startable: dict[Needs, deque[_Ready]] = {}
+        self._running: dict[str, tuple[_Ready, StepRecord]] = {}
+        self._later: list[tuple[datetime, _Ready]] = []
         self._before = {record.name: record for record in journal.steps(run)}
+        self._attempts = {record.name: record.attempt for record in self._before.values()}
         for record in self._before.values():
             if record.state == "running" and record.process != process and is_alive(record.process):
                 raise ConflictError(
@@ -138,22 +166,59 @@ class _Execution:
 
     def carry_out(self, cancelled: Callable[[], bool]) -> Mapping[str, StepRecord]:
         """See ``execute``."""
-        ready = deque(self._graph.ready())
         try:
-            while ready or self._running:
+            self._advance(self._graph.ready())
+            while self._startable or self._running or self._later:
                 if cancelled():
                     return self._give_up()
-                while ready and len(self._running) < self._runner.slots:
-                    ready.extend(self._begin(ready.popleft()))
-                if self._running:
-                    for outcome in self._runner.wait(_POLL):
-                        ready.extend(self._finish(outcome))
+                self._start_what_fits()
+                self._hear()
         except BaseException:
             self._abandon()
             raise
         finally:
             self._clear_workspace()
         return self._ended
+
+    def _advance(self, names: Iterable[str]) -> None:
+        """Look at steps that wait for nothing: those that are known free others, the rest may be started."""
+        todo = deque(names)
+        while todo:
+            todo.extend(self._begin(todo.popleft()))
+
+    def _start_what_fits(self) -> None:
+        """Start what there is room for, the highest priority first."""
+        for needs in sorted(self._startable, key=lambda needs: -needs.priority):
+            waiting = self._startable[needs]
+            while waiting and self._may_start(needs):
+                self._start(waiting.popleft())
+            if not waiting:
+                del self._startable[needs]
+
+    def _may_start(self, needs: Needs) -> bool:
+        try:
+            return self._runner.reserve(needs)
+        except GnomonError as error:
+            for ready in self._startable[needs]:
+                self._end_unstarted(ready.step.name, ready.key, "failed", str(error))
+            self._startable[needs].clear()
+            return False
+
+    def _hear(self) -> None:
+        """Wait for what happens next: a call that ends, room for another, or the time to try one again."""
+        patience = _POLL
+        if self._later:
+            now = self._clock()
+            for each in [each for each in self._later if each[0] <= now]:
+                self._later.remove(each)
+                self._startable.setdefault(needs_of(each[1].step), deque()).append(each[1])
+                patience = timedelta(0)
+            patience = min([patience, *(due - now for due, _ in self._later)])
+        if self._running or self._startable:
+            for outcome in self._runner.wait(patience):
+                self._finish(outcome)
+        elif self._later:
+            time.sleep(max(patience, timedelta(0)).total_seconds())
 
     def _clear_workspace(self) -> None:
         # Steps of a driver that was killed a moment ago may still write here; nothing of ours has the name of theirs.
@@ -163,7 +228,7 @@ class _Execution:
         self._runner.cancel()
         while self._running:
             for outcome in self._runner.wait(_POLL):
-                self._finish(outcome)
+                self._finish(outcome, is_last=True)
         for name in self._graph.names:
             if name not in self._ended:
                 self._end_unstarted(name, "", "cancelled", "the run was cancelled")
@@ -177,52 +242,114 @@ class _Execution:
                 self._running.pop(outcome.token, None)
 
     def _begin(self, name: str) -> list[str]:
-        """Start a step, or end it at once if its result is known or cannot be; return the steps that are ready now."""
+        """End a step at once if its result is known or cannot be, and return the steps that are ready then; or let it start."""
         step = self._graph.step(name)
         try:
             inputs = {key: self._resolved(argument) for key, argument in step.inputs.items()}
-            key = self._key(step, inputs)
+            closure = self._closure(step)
+            parts = self._parts(step, inputs, closure)
+            key = step_key(parts)
         except GnomonError as error:
             return self._end_unstarted(name, "", "failed", str(error))
         before = self._before.get(name)
-        if before is not None and before.key == key and before.state in _FINISHED and self._is_kept(before.result):
+        if before is not None and before.key == key and before.state in _FINISHED and is_kept(before.result, self._objects):
             return self._settle(before)
+        noted = parts.noted({name: argument.step for name, argument in step.inputs.items() if isinstance(argument, FromStep)})
         known = self._journal.cached_result(key)
-        if known is not None and self._is_kept(known):
-            return self._settle(self._journal_end(name, key, "cached", result=known))
-        record = StepRecord(self._run, name, self._attempt(name), key, "running", self._process, self._clock())
-        self._journal.step_started(record)
-        self._running[name] = record
-        try:
-            self._runner.submit(self._call(step, inputs, record.attempt))
-        except GnomonError as error:
-            return self._finish(Outcome(name, "failed", error=str(error)))
-        self._observe(record)
+        if known is not None and is_kept(known, self._objects):
+            return self._settle(self._journal_end(name, key, "cached", result=known, parts=noted))
+        ready = _Ready(step, inputs, key, noted, closure)
+        self._startable.setdefault(needs_of(step), deque()).append(ready)
         return []
 
-    def _finish(self, outcome: Outcome) -> list[str]:
+    def _start(self, ready: _Ready) -> None:
+        step = ready.step
+        now = self._clock()
+        attempt = self._next_attempt(step.name)
+        record = StepRecord(self._run, step.name, attempt, ready.key, "running", self._process, now, parts=ready.parts)
+        self._note(ready.closure)
+        self._journal.step_started(record)
+        self._running[step.name] = (ready, record)
+        log = self._log(step.name)
+        log.unlink(missing_ok=True)
+        self._compiled.mkdir(parents=True, exist_ok=True)
+        try:
+            call = call_of(
+                step,
+                ready.inputs,
+                ready.closure.files,
+                secret_values(step.name, step.secrets, self._environ),
+                objects=self._objects.root,
+                scratch=self._workspace / f"{self._graph.number(step.name)}.{attempt}",
+                compiled=self._compiled,
+                log=log,
+            )
+            self._runner.submit(call)
+        except GnomonError as error:
+            self._finish(Outcome(step.name, "failed", error=str(error), reason="error"), is_last=True)
+            return
+        self._observe(record)
+
+    def _finish(self, outcome: Outcome, *, is_last: bool = False) -> None:
+        """Take note of how an attempt ended; unless it is the last one, it may be tried again."""
+        ready, started = self._running.pop(outcome.token)
+        step = ready.step
+        censor = Censor(self._environ.get(name, "") for name in step.secrets)
+        if outcome.state == "done" and censor.knows(outcome.result):
+            outcome = replace(
+                outcome, state="failed", reason="error", error="its result holds a secret, and results are kept (return none)"
+            )
         record = replace(
-            self._running.pop(outcome.token),
+            started,
             state=outcome.state,
             ended_at=self._clock(),
             result=json.loads(outcome.result) if outcome.state == "done" else None,
-            error=outcome.error,
-            log=self._kept_log(outcome.token),
+            error=censor.text(outcome.error),
+            log=self._kept_log(outcome.token, censor),
             cpu_s=outcome.cpu_s,
             peak_rss_bytes=outcome.peak_rss_bytes,
+            reason=outcome.reason,
         )
         self._journal.step_ended(record)
-        return self._settle(record)
+        # What a step ran in may go away through no fault of its own, so that is tried once more in any case.
+        tries_left = max(step.retry.times, outcome.reason == "lost") - ready.tries
+        if outcome.state in _TRIED_AGAIN and tries_left > 0 and not is_last:
+            backoff = step.retry.backoff * step.retry.factor**ready.tries if step.retry.times else timedelta(0)
+            ready.tries += 1
+            self._later.append((self._clock() + backoff, ready))
+            self._observe(record)
+            return
+        self._advance(self._settle(record))
 
     def _end_unstarted(self, name: str, key: str, state: StepState, error: str) -> list[str]:
         return self._settle(self._journal_end(name, key, state, error))
 
     def _journal_end(
-        self, name: str, key: str, state: StepState, error: str = "", result: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        key: str,
+        state: StepState,
+        error: str = "",
+        result: Mapping[str, Any] | None = None,
+        parts: Mapping[str, Any] | None = None,
     ) -> StepRecord:
         """Journal the end of a step that no process was started for."""
         now = self._clock()
-        record = StepRecord(self._run, name, self._attempt(name), key, state, self._process, now, now, result, error)
+        reason = "error" if state == "failed" else "cancelled" if state == "cancelled" else ""
+        record = StepRecord(
+            self._run,
+            name,
+            self._next_attempt(name),
+            key,
+            state,
+            self._process,
+            now,
+            now,
+            result,
+            error,
+            reason=reason,  # type: ignore[arg-type]  # one of its values, as above
+            parts=parts,
+        )
         self._journal.step_ended(record)
         return record
 
@@ -239,69 +366,64 @@ class _Execution:
                 self._observe(self._ended[name])
         return []
 
-    def _attempt(self, name: str) -> int:
-        before = self._before.get(name)
-        return before.attempt + 1 if before is not None else 1
+    def _next_attempt(self, name: str) -> int:
+        self._attempts[name] = self._attempts.get(name, 0) + 1
+        return self._attempts[name]
 
-    def _key(self, step: Step, inputs: Mapping[str, Any]) -> str:
+    def _closure(self, step: Step) -> Closure:
         if isinstance(step.work, Command):
-            raise UsageError(f"step {step.name} is a command", "this driver runs functions only")
-        if step.work not in self._closures:
-            self._closures[step.work] = closure(step.work).digest
+            from gnomon.pipeline.commands import command_closure  # noqa: PLC0415 - for the few steps that are commands
+
+            return command_closure(step.work)
+        if step.environment is None:
+            return self._closures.of(step.work)
+        from gnomon.pipeline.environments import site_packages  # noqa: PLC0415 - for steps with one of their own
+
+        return self._closures.of(step.work, site_packages(step.environment))
+
+    def _parts(self, step: Step, inputs: Mapping[str, Any], closure: Closure) -> KeyParts:
+        named = {name: without_inline(kept) for name, kept in inputs.items()}
+        more: dict[str, Any] = {
+            "environment": step.environment.digest if step.environment is not None else None,
+            "secrets": sorted(step.secrets),
+            "results": list(step.results),
+            "gpu": step.gpu,
+            "cpus": step.cpus if step.cpus > 1 else 0,
+        }
         try:
-            canonical_json(step.settings)
-            return step_key(self._closures[step.work], step.params, inputs, step.seed)
+            canonical_json([step.params, step.settings])
         except (TypeError, ValueError) as error:
             raise UsageError(
                 f"the parameters or settings of step {step.name} are not JSON values: {error}", "give finite plain values"
             ) from error
+        return KeyParts(closure.digest, step.params, named, step.seed, {name: value for name, value in more.items() if value})
+
+    def _note(self, closure: Closure) -> None:
+        """Keep what a closure consists of, for ``why``."""
+        if closure.digest in self._noted:
+            return
+        self._noted.add(closure.digest)
+        parts = {name: digest[:_PART_DIGITS] for name, digest in closure.parts.items()}
+        noted = {"parts": parts, "packages": dict(closure.third_party), "widened": list(closure.widened)}
+        self._journal.put_closure(closure.digest, noted)
 
     def _resolved(self, argument: Argument) -> Any:
         match argument:
-            case FromStore():
-                return {"codec": argument.codec, "digest": argument.digest}
+            case FromStore(digest=digest, codec=codec, suffix=suffix):
+                return {"codec": codec, "digest": digest, **({"suffix": suffix} if suffix else {})}
             case FromStep():
                 return picked(self._ended[argument.step].result or {}, argument.item, self._objects, self._workspace)
             case _:
                 return [self._resolved(each) for each in argument]
 
-    def _is_kept(self, result: Mapping[str, Any] | None) -> bool:
-        return result is not None and all(self._objects.exists(Digest(kept["digest"])) for kept in result.values())
-
-    def _call(self, step: Step, inputs: Mapping[str, Any], attempt: int) -> Call:
-        assert isinstance(step.work, FunctionRef)
-        self._compiled.mkdir(parents=True, exist_ok=True)
-        payload = {
-            "root": str(step.work.root.absolute()),
-            "file": step.work.file,
-            "name": step.work.name,
-            "values": {**step.params, **step.settings},
-            "inputs": inputs,
-            "seed": step.seed,
-            "objects": str(self._objects.root.absolute()),
-            "scratch": str(self._workspace.absolute() / f"{self._graph.number(step.name)}.{attempt}"),
-            "compiled": str(self._compiled.absolute()),
-        }
-        log = self._log(step.name)
-        log.unlink(missing_ok=True)
-        return Call(
-            step.name,
-            ENTRY,
-            json.dumps(payload).encode(),
-            log,
-            path=(step.work.root,),
-            timeout=step.timeout,
-            memory_bytes=step.memory_bytes,
-            seed=step.seed,
-        )
-
     def _log(self, name: str) -> Path:
         return self._workspace / f"{self._graph.number(name)}.log"
 
-    def _kept_log(self, name: str) -> Digest | None:
+    def _kept_log(self, name: str, censor: Censor) -> Digest | None:
         log = self._log(name)
         try:
             if log.stat().st_size:
+                censor.file(log)
                 return self._objects.put_file(log, move=True)
             log.unlink()
         except (FileNotFoundError, NotFoundError):

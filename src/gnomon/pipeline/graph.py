@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from gnomon.errors import UsageError
-from gnomon.pipeline.dag import Argument, Dag, FromStep, FromStore, Step
+from gnomon.pipeline.dag import Argument, Command, Dag, FromStep, FromStore, Step
 from gnomon.pipeline.naming import nearest
 
 
@@ -25,6 +25,10 @@ class Graph:
         self._dependents: dict[str, list[str]] = {}
         for step in dag.steps:
             _check_arguments(step)
+            if isinstance(step.work, Command):
+                from gnomon.pipeline.commands import check_command  # noqa: PLC0415 - for the few steps that are commands
+
+                check_command(step, step.work)
             self._waits[step.name] = set(self._needs(step))
             for need in self._waits[step.name]:
                 self._dependents.setdefault(need, []).append(step.name)
@@ -68,13 +72,12 @@ class Graph:
                     yield dependent
 
     def _needs(self, step: Step) -> Iterator[str]:
-        for argument in step.inputs.values():
-            for need in _steps_of(argument):
-                if need not in self._steps:
-                    near = nearest(need, self._steps)
-                    hint = f"did you mean {near}?" if near else "add that step, or take the argument out"
-                    raise UsageError(f"step {step.name} needs the step {need}, which does not exist", hint)
-                yield need
+        for need in (*step.needs, *(each for argument in step.inputs.values() for each in _steps_of(argument))):
+            if need not in self._steps:
+                near = nearest(need, self._steps)
+                hint = f"did you mean {near}?" if near else "add that step, or take the argument out"
+                raise UsageError(f"step {step.name} needs the step {need}, which does not exist", hint)
+            yield need
 
     def _check_cycles(self) -> None:
         waits = {name: len(needs) for name, needs in self._waits.items()}

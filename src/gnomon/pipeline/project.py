@@ -3,7 +3,7 @@
 import importlib.machinery
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gnomon.pipeline.distributions import is_installed
@@ -12,10 +12,18 @@ from gnomon.pipeline.scopes import Import
 
 @dataclass(frozen=True)
 class Project:
-    """Where the modules of a project lie. With ``only``, its folder holds other installed packages too."""
+    """Where the modules of a project lie, taken to stay where they are: what was looked for is remembered.
+
+    Args:
+        root: The folder that imports start from.
+        only: The one package that counts, where the folder holds other installed packages too.
+        search: Where modules of others are installed; None stands for this interpreter's own path.
+    """
 
     root: Path
     only: str | None
+    search: tuple[str, ...] | None = None
+    _found: dict[str, Path | None] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __call__(self, source: Import) -> bool:
         """Return whether an import leads into the project."""
@@ -29,10 +37,19 @@ class Project:
         if self.file(top) is not None:
             return True
         # A folder without __init__.py gives way to a regular module anywhere on the path.
-        return (self.root / top).is_dir() and top not in sys.stdlib_module_names and not is_installed(top)
+        return (self.root / top).is_dir() and top not in sys.stdlib_module_names and not self.is_installed(top)
+
+    def is_installed(self, top: str) -> bool:
+        """Return whether a module of others can be imported."""
+        return is_installed(top, self.search)
 
     def file(self, module: str) -> Path | None:
         """Return the file of a module, as the import system would find it; None for a bare folder too."""
+        if module not in self._found:
+            self._found[module] = self._file(module)
+        return self._found[module]
+
+    def _file(self, module: str) -> Path | None:
         base = self.root.joinpath(*module.split("."))
         package = base / "__init__.py"
         if package.is_file():

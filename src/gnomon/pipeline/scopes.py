@@ -81,7 +81,7 @@ class _Visitor:
                 self._function(node, scope)
             case ast.ClassDef():
                 self._children(node, scope)
-                self._use_imports(node, lambda _: True)  # they are attributes now, read through the class
+                self._use_imports(_own_nodes(node.body), lambda _: True)  # they are attributes now, read through the class
                 if _knows_subclasses(node):
                     self.reads.names.add(SUBCLASSES)
             case ast.Lambda():
@@ -145,19 +145,19 @@ class _Visitor:
         self._arguments(node.args, scope)
         if node.returns is not None:
             self._annotation(node.returns, scope)
-        inner = {**scope, **_local_names(node)}
-        for name in _names_of(ast.Global, node):
+        own = tuple(_own_nodes(node.body))
+        declared = _names_of(ast.Global, own)
+        inner = {**scope, **_local_names(node, own)}
+        for name in declared:
             inner.pop(name, None)
-        shared = _names_of(ast.Global, node) | _names_of(ast.Nonlocal, node)
-        self._use_imports(node, shared.__contains__)
+        shared = declared | _names_of(ast.Nonlocal, own)
+        self._use_imports(own, shared.__contains__)
         for child in node.body:
             self.visit(child, inner)
 
-    def _use_imports(
-        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, is_shared: Callable[[str], bool]
-    ) -> None:
+    def _use_imports(self, own: Iterable[ast.AST], is_shared: Callable[[str], bool]) -> None:
         """Take imports whose names are read from elsewhere for used, whatever is taken from them."""
-        for each in _own_nodes(node.body):
+        for each in own:
             if isinstance(each, ast.Import | ast.ImportFrom):
                 self.reads.imported.update((source, ()) for source in imports_of(each) if is_shared(source.bound))
 
@@ -216,10 +216,10 @@ def _own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
         stack.extend(ast.iter_child_nodes(node))
 
 
-def _local_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, tuple[Import, ...]]:
+def _local_names(function: ast.FunctionDef | ast.AsyncFunctionDef, own: Iterable[ast.AST]) -> dict[str, tuple[Import, ...]]:
     names = _argument_names(function.args)
     names.update({each.name: () for each in getattr(function, "type_params", ())})
-    for node in _own_nodes(function.body):
+    for node in own:
         match node:
             case ast.Name(ctx=ast.Store() | ast.Del()):
                 names.setdefault(node.id, ())
@@ -234,10 +234,8 @@ def _local_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, 
                 names.setdefault(name, ())
             case _:
                 pass
-    for name in _names_of(ast.Global, function):
-        names.pop(name, None)
     return names
 
 
-def _names_of(kind: type[ast.Global | ast.Nonlocal], function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    return {name for node in _own_nodes(function.body) if isinstance(node, kind) for name in node.names}
+def _names_of(kind: type[ast.Global | ast.Nonlocal], own: Iterable[ast.AST]) -> set[str]:
+    return {name for node in own if isinstance(node, kind) for name in node.names}

@@ -114,9 +114,9 @@ class Statement:
 
 
 class Source:
-    """A parsed file. Statements that an import never executes (``if __name__ == "__main__"``) are left out."""
+    """A parsed file. Statements that an import never executes (``if __name__ == "__main__"``) count in a script alone."""
 
-    def __init__(self, path: Path, text: bytes, is_project: Callable[[Import], bool]) -> None:
+    def __init__(self, path: Path, text: bytes, is_project: Callable[[Import], bool], *, is_script: bool = False) -> None:
         try:
             tree = ast.parse(text, str(path))
         except (SyntaxError, ValueError) as error:
@@ -125,7 +125,7 @@ class Source:
                 f"{path}{f':{line}' if line else ''} is not Python {sys.version_info.major}.{sys.version_info.minor}: {error}",
                 "mend the file",
             ) from error
-        nodes = [node for node in tree.body if not _is_noise(node) and not _is_main(node)]
+        nodes = [node for node in tree.body if not _is_noise(node) and (is_script or not _is_main(node))]
         imports = {name: source for node in nodes for name, source in _bindings(node) if source}
         quiet = _Quiet(imports, {name for node in nodes for name, source in _bindings(node) if not source}, is_project)
         named = {each.id for node in nodes for each in ast.walk(node) if isinstance(each, ast.Name)}
@@ -149,16 +149,17 @@ class Source:
 
 
 @lru_cache(maxsize=256)
-def _parsed(path: Path, _stamp: tuple[int, ...], is_project: Callable[[Import], bool]) -> Source:
-    return Source(path, path.read_bytes(), is_project)
+def _parsed(path: Path, _stamp: tuple[int, ...], is_project: Callable[[Import], bool], is_script: bool) -> Source:  # noqa: FBT001
+    return Source(path, path.read_bytes(), is_project, is_script=is_script)
 
 
-def read_source(path: Path, is_project: Callable[[Import], bool]) -> Source:
+def read_source(path: Path, is_project: Callable[[Import], bool], *, is_script: bool = False) -> Source:
     """Return the parsed file; a file that has not changed since is not read again.
 
     Args:
         path: The file.
         is_project: Whether an import leads to a file of the project. Equal predicates give equal results.
+        is_script: Whether the file is run as a program, not imported.
 
     Raises:
         NotFoundError: There is no such file.
@@ -170,7 +171,7 @@ def read_source(path: Path, is_project: Callable[[Import], bool]) -> Source:
         raise NotFoundError(
             f"{path} does not exist", "name a Python file relative to the folder its imports start from"
         ) from None
-    return _parsed(path, (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns), is_project)
+    return _parsed(path, (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns), is_project, is_script)
 
 
 def _is_noise(node: ast.stmt) -> bool:

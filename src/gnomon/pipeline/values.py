@@ -1,57 +1,82 @@
 """What a step returns becomes kept bytes, and kept bytes become arguments again. There is no pickle.
 
-Equal values give equal bytes, whenever and wherever they are made, so that a step whose result did not change spares the steps
-after it. A step returns one value, kept as the item ``value``, or a dict with items of several kinds, each kept apart:
+Equal values give equal bytes, so that a step whose result did not change spares the steps after it. A step returns one value,
+kept as the item ``value``, or items of several kinds, each kept apart: a dict with their names, or a tuple where the step
+declares their names.
 
-=========  ====================================================  ==============================================
-codec      a step returns                                        a step is given
-=========  ====================================================  ==============================================
-``json``   None, bool, int, float, str, lists and dicts of them  the same
-``bytes``  bytes                                                 bytes
-``arrow``  a ``pyarrow.Table`` or a ``polars.DataFrame``         a ``pyarrow.Table``, memory-mapped
-``npy``    a ``numpy.ndarray`` without objects                   a ``numpy.ndarray``, memory-mapped and read-only
-``path``   a ``Path`` of a file                                  a ``Path`` of a read-only file
-=========  ====================================================  ==============================================
+==========  ====================================================  =============================================
+codec       a step returns                                        a step is given
+==========  ====================================================  =============================================
+``json``    None, bool, int, float, str, lists and dicts of them  the same
+``bytes``   bytes                                                 bytes
+``arrow``   a pyarrow ``Table``, a polars or pandas ``DataFrame``  a pyarrow ``Table``, memory-mapped, or the
+                                                                  ``DataFrame`` that the parameter is annotated as
+``npy``     a ``numpy.ndarray`` without objects                   a ``numpy.ndarray``, memory-mapped and read-only
+``onnx``    an ``onnx.ModelProto``                                an ``onnx.ModelProto``
+``path``    a ``Path`` of a file                                  a ``Path`` of a read-only file of the same ending
+``folder``  a ``Path`` of a folder                                a ``Path`` of a folder of read-only files
+==========  ====================================================  =============================================
+
+A small JSON value is kept in the journal itself, as ``inline`` beside its digest; everything else lies in the object store.
 """
 
-import json
 import math
-import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gnomon.errors import DataError, NotFoundError, UsageError
+from gnomon.errors import DataError, NotFoundError
+from gnomon.pipeline.codecs import (
+    Keeping,
+    folder_files,
+    is_of,
+    keep_array,
+    keep_onnx,
+    keep_table,
+    load,
+    table_of,
+)
+from gnomon.pipeline.dag import FromStore
 from gnomon.pipeline.keys import canonical_json
 from gnomon.resources.identity import Digest
+from gnomon.stores.digests import digest_of
 from gnomon.stores.objects.interface import ObjectStore
+
+__all__ = ["INLINE_BYTES", "WHOLE", "as_arguments", "is_kept", "keep_result", "load", "picked", "read_kept", "read_result"]
 
 WHOLE = "value"
 """The item of a result that is one value."""
+INLINE_BYTES = 4096
+"""How large a JSON value may be to lie in the journal: there it costs no file, and a row stays within few pages."""
 
 _JSON_SCALARS = (str, int, float, bool, type(None))
 
 
-def keep_result(returned: Any, objects: ObjectStore, scratch: Path) -> dict[str, dict[str, Any]]:
+def keep_result(
+    returned: Any, objects: ObjectStore, scratch: Path, *, names: tuple[str, ...] = (), inline_bytes: int = 0
+) -> dict[str, dict[str, Any]]:
     """Keep what a step returned, and return item -> ``{"codec": …, "digest": …}``.
 
     Args:
         returned: One value, or a dict with values of which at least one is not plain JSON.
         objects: Where the bytes go.
-        scratch: A folder for what is being written, best on the filesystem of the store.
+        scratch: A folder for what is being written, best on the filesystem of the store. Files in it that are returned are
+            taken, not copied.
+        names: Declared names of the items: then ``returned`` is a tuple of as many, or a dict with these keys.
+        inline_bytes: How large a JSON value may be to be told as ``inline`` instead of being kept.
 
     Raises:
         DataError: Something in it cannot be kept; the cause names the place.
     """
-    items = returned if _has_items(returned) else {WHOLE: returned}
-    kept = {}
-    for name, value in items.items():
+    items = _named(returned, names) if names else returned if _has_items(returned) else {WHOLE: returned}
+    for name in items:
         if not isinstance(name, str) or not name:
             raise DataError(f"a result has the name {name!r}", "name results by non-empty strings")
-        codec, digest = _keep(value, name, objects, scratch)
-        kept[name] = {"codec": codec, "digest": digest}
-    return kept
+    keeping = Keeping(objects, scratch)
+    # Folders first: a file in one that is returned by itself too is remembered, but would be missing the other way round.
+    order = sorted(items, key=lambda name: not (isinstance(items[name], Path) and items[name].is_dir()))
+    kept = {name: _keep(items[name], name, keeping, inline_bytes) for name in order}
+    return {name: kept[name] for name in items}
 
 
 def picked(result: Mapping[str, Any], item: str | None, objects: ObjectStore, scratch: Path | None = None) -> Mapping[str, Any]:
@@ -68,10 +93,9 @@ def picked(result: Mapping[str, Any], item: str | None, objects: ObjectStore, sc
     if item in result:
         return result[item]  # type: ignore[no-any-return]  # as keep_result made it
     whole = result.get(WHOLE, {})
-    value = load(whole["codec"], Digest(whole["digest"]), objects) if whole.get("codec") == "json" else None
+    value = read_kept(whole, objects) if whole.get("codec") == "json" else None
     if isinstance(value, dict) and item in value:
-        codec, digest = _keep(value[item], item, objects, scratch or Path())
-        return {"codec": codec, "digest": digest}
+        return _keep(value[item], item, Keeping(objects, scratch or Path()), INLINE_BYTES)
     names = sorted(value) if isinstance(value, dict) else sorted(result)
     raise NotFoundError(f"the result has no item {item!r}", f"it has {', '.join(names) or 'none'}")
 
@@ -89,64 +113,66 @@ def read_result(result: Mapping[str, Any], item: str | None, objects: ObjectStor
     return read_kept(picked(result, item, objects), objects)
 
 
-def read_kept(kept: Any, objects: ObjectStore) -> Any:
-    """Return the value of ``{"codec", "digest"}``, of ``{"items": …}``, or of a list of such."""
-    if isinstance(kept, list):
-        return [read_kept(each, objects) for each in kept]
-    if "items" in kept:
-        return {name: read_kept(each, objects) for name, each in kept["items"].items()}
-    return load(kept["codec"], Digest(kept["digest"]), objects)
+def read_kept(kept: Any, objects: ObjectStore, place: Path | None = None) -> Any:
+    """Return the value of ``{"codec", "digest"}``, of ``{"items": …}``, or of a list of such.
 
-
-def load(codec: str, digest: Digest, objects: ObjectStore) -> Any:
-    """Return a kept value.
-
-    Raises:
-        NotFoundError: Nothing is kept under this digest.
-        UsageError: There is no such codec.
-        DataError: The bytes are not what the codec says.
+    Args:
+        kept: As ``keep_result`` made it.
+        objects: Where it is kept.
+        place: For paths: what names for them may be made of; see ``codecs.load``.
     """
-    reader = _READERS.get(codec)
-    if reader is None:
-        raise UsageError(f"there is no codec {codec!r}", f"use one of {', '.join(_READERS)}")
-    try:
-        return reader(digest, objects)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{digest} cannot be read as {codec}: {error}", "name the codec that it was kept with") from error
+    if isinstance(kept, list):
+        return [read_kept(each, objects, place and place / str(index)) for index, each in enumerate(kept)]
+    if "items" in kept:
+        return {name: read_kept(each, objects, place and place / name) for name, each in kept["items"].items()}
+    if "inline" in kept:
+        return kept["inline"]
+    return load(kept["codec"], Digest(kept["digest"]), objects, place, kept.get("suffix", ""))
 
 
-def _read_json(digest: Digest, objects: ObjectStore) -> Any:
-    return json.loads(objects.get(digest))
+def without_inline(kept: Any) -> Any:
+    """Return what names a kept value, without the value itself: what a step key is made of."""
+    if isinstance(kept, list):
+        return [without_inline(each) for each in kept]
+    if "items" in kept:
+        return {"items": {name: without_inline(each) for name, each in kept["items"].items()}}
+    return {name: value for name, value in kept.items() if name != "inline"} if "inline" in kept else kept
 
 
-def _read_bytes(digest: Digest, objects: ObjectStore) -> Any:
-    return objects.get(digest)
+def as_arguments(result: Mapping[str, Any], objects: ObjectStore) -> dict[str, FromStore]:
+    """Return the items of a result as arguments of steps in another graph; those that are inline are kept now."""
+    for kept in result.values():
+        if "inline" in kept:
+            objects.put(canonical_json(kept["inline"]))
+    return {item: FromStore(Digest(kept["digest"]), kept["codec"], kept.get("suffix", "")) for item, kept in result.items()}
 
 
-def _read_path(digest: Digest, objects: ObjectStore) -> Any:
-    return objects.path(digest)
+def is_kept(result: Mapping[str, Any] | None, objects: ObjectStore) -> bool:
+    """Return whether everything of a result is still there."""
+    return result is not None and all(objects.exists(digest) for kept in result.values() for digest in _digests(kept, objects))
 
 
-def _read_arrow(digest: Digest, objects: ObjectStore) -> Any:
-    import pyarrow as pa  # noqa: PLC0415 - only steps with tables pay for it
-
-    with pa.ipc.open_file(pa.memory_map(str(objects.path(digest)), "r")) as reader:
-        return reader.read_all()
-
-
-def _read_npy(digest: Digest, objects: ObjectStore) -> Any:
-    import numpy as np  # noqa: PLC0415 - only steps with arrays pay for it
-
-    return np.load(objects.path(digest), mmap_mode="r", allow_pickle=False)
+def _digests(kept: Mapping[str, Any], objects: ObjectStore) -> Iterator[Digest]:
+    if "inline" in kept:
+        return
+    digest = Digest(kept["digest"])
+    yield digest
+    if kept["codec"] == "folder" and objects.exists(digest):
+        yield from folder_files(digest, objects).values()
 
 
-_READERS: Mapping[str, Callable[[Digest, ObjectStore], Any]] = {
-    "json": _read_json,
-    "bytes": _read_bytes,
-    "arrow": _read_arrow,
-    "npy": _read_npy,
-    "path": _read_path,
-}
+def _named(returned: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
+    if isinstance(returned, Mapping) and set(returned) == set(names):
+        return {name: returned[name] for name in names}
+    if len(names) == 1:
+        return {names[0]: returned}
+    if isinstance(returned, tuple | list) and len(returned) == len(names):
+        return dict(zip(names, returned, strict=True))
+    found = f"{len(returned)} values" if isinstance(returned, tuple | list) else f"a {type(returned).__name__}"
+    raise DataError(
+        f"the step declares the results {', '.join(names)} and returned {found}",
+        f"return a tuple of {len(names)}, or a dict with these keys",
+    )
 
 
 def _has_items(returned: Any) -> bool:
@@ -154,73 +180,32 @@ def _has_items(returned: Any) -> bool:
 
 
 def _looks_plain(value: Any) -> bool:
-    return isinstance(value, (*_JSON_SCALARS, list, tuple, dict)) or _is("numpy", "generic", value)
+    return isinstance(value, (*_JSON_SCALARS, list, tuple, dict)) or is_of(value, "numpy", "generic")
 
 
-def _is(module: str, name: str, value: Any) -> bool:
-    """Whether a value is of a class, without importing its module: where that is not loaded, it cannot be."""
-    loaded = sys.modules.get(module)
-    return loaded is not None and isinstance(value, getattr(loaded, name))
-
-
-def _keep(value: Any, name: str, objects: ObjectStore, scratch: Path) -> tuple[str, Digest]:
+def _keep(value: Any, name: str, keeping: Keeping, inline_bytes: int) -> dict[str, Any]:
     if isinstance(value, bytes | bytearray | memoryview):
-        return "bytes", objects.put(bytes(value))
+        return _as("bytes", keeping.objects.put(bytes(value)))
     if isinstance(value, Path):
-        return "path", _keep_file(value, name, objects)
-    if _is("polars", "LazyFrame", value):
-        raise DataError(f"item {name} of the result is a LazyFrame", "call collect() before returning it")
-    if _is("polars", "DataFrame", value):
-        return "arrow", _keep_table(value.to_arrow(), objects, scratch)
-    if _is("pyarrow", "Table", value):
-        return "arrow", _keep_table(value, objects, scratch)
-    if _is("numpy", "ndarray", value):
-        return "npy", _keep_array(value, name, objects, scratch)
-    return "json", objects.put(canonical_json(_plain(value, name)))
+        if value.is_dir():
+            return _as("folder", keeping.folder(value, name))
+        kept = _as("path", keeping.file(value, name))
+        return {**kept, "suffix": value.suffix} if value.suffix else kept
+    table = table_of(value, name)
+    if table is not None:
+        return _as("arrow", keep_table(table, keeping))
+    if is_of(value, "numpy", "ndarray"):
+        return _as("npy", keep_array(value, name, keeping))
+    if is_of(value, "onnx", "ModelProto"):
+        return _as("onnx", keep_onnx(value, name, keeping.objects))
+    content = canonical_json(plain := _plain(value, name))
+    if len(content) <= inline_bytes:
+        return {**_as("json", digest_of(content)), "inline": plain}
+    return _as("json", keeping.objects.put(content))
 
 
-def _keep_file(path: Path, name: str, objects: ObjectStore) -> Digest:
-    if not path.is_file():
-        raise DataError(f"item {name} of the result is the path {path}, where there is no file", "return the path of a file")
-    return objects.put_file(path)
-
-
-def _keep_table(table: Any, objects: ObjectStore, scratch: Path) -> Digest:
-    import pyarrow as pa  # noqa: PLC0415 - loaded already, or polars needs it now
-
-    path = scratch / f"{os.urandom(8).hex()}.arrow"
-    table = _canonical_table(table)
-    options = pa.ipc.IpcWriteOptions(compression=None, unify_dictionaries=True)
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=options) as writer:
-        writer.write_table(table)
-    return objects.put_file(path, move=True)
-
-
-def _canonical_table(table: Any) -> Any:
-    """Return an equal table whose bytes depend on its values alone, not on how they came about.
-
-    Chunks are joined; what lies under a missing value, and the bits behind the last value, are set anew; what pandas notes
-    about its own version is left out.
-    """
-    import pyarrow as pa  # noqa: PLC0415 - see _keep_table
-
-    table = table.combine_chunks()
-    for index, column in enumerate(table.columns):
-        if column.null_count or pa.types.is_boolean(column.type) or pa.types.is_nested(column.type):
-            table = table.set_column(index, table.schema.field(index), column.take(pa.array(range(len(column)), pa.int64())))
-    notes = sorted((key, value) for key, value in (table.schema.metadata or {}).items() if key != b"pandas")
-    return table.replace_schema_metadata(dict(notes) or None).combine_chunks()
-
-
-def _keep_array(array: Any, name: str, objects: ObjectStore, scratch: Path) -> Digest:
-    import numpy as np  # noqa: PLC0415 - loaded already
-
-    if array.dtype.hasobject:
-        raise DataError(f"item {name} of the result is an array of Python objects", "return numbers, a table, or a list")
-    path = scratch / f"{os.urandom(8).hex()}.npy"
-    with path.open("wb") as file:
-        np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
-    return objects.put_file(path, move=True)
+def _as(codec: str, digest: Digest) -> dict[str, Any]:
+    return {"codec": codec, "digest": digest}
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -238,7 +223,7 @@ def _plain(value: Any, where: str) -> Any:
         return {key: _plain(each, f"{where}.{key}") for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each, f"{where}[{index}]") for index, each in enumerate(value)]
-    if _is("numpy", "generic", value) and not value.dtype.hasobject:
+    if is_of(value, "numpy", "generic") and not value.dtype.hasobject:
         return _plain(value.item(), where)
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     raise DataError(f"{where} of the result is a {kind}", "return JSON values, bytes, arrays, tables or paths of files")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from gnomon.errors import NotFoundError, UsageError
-from gnomon.pipeline.distributions import is_installed
 from gnomon.pipeline.naming import nearest
 from gnomon.pipeline.project import Project
 from gnomon.pipeline.scopes import SUBCLASSES, Chain, Import
@@ -79,6 +78,21 @@ class Walk:
             self._take_everything()
         self._close_modules()
 
+    def reach_script(self, file: str, dotted: str) -> None:
+        """Walk from a whole file that is run as a program, which importing it would name ``dotted``."""
+        module = self._load(dotted, self._project.root / file, is_script=True)
+        self._execute(dotted)
+        self._whole(module.name, f"{module.label} is run as a program")
+        self._drain()
+
+    @property
+    def files(self) -> set[Path]:
+        """The files of the modules that were reached."""
+        if self._everything:
+            return {*self._project.files()}
+        found = {self._project.file(name) for name in self._modules}
+        return {path for path in found if path is not None}
+
     def _drain(self) -> None:
         while self._to_execute or self._to_follow:
             if self._to_execute:
@@ -102,9 +116,9 @@ class Walk:
             self._load(name, path)
         return self._modules[name]
 
-    def _load(self, name: str, path: Path | None) -> _Module:
+    def _load(self, name: str, path: Path | None, *, is_script: bool = False) -> _Module:
         is_python = path is not None and path.suffix == ".py"
-        source = read_source(path, self._project) if path is not None and is_python else None
+        source = read_source(path, self._project, is_script=is_script) if path is not None and is_python else None
         label = name if path is None else path.relative_to(self._project.root).as_posix()
         is_package = path is None or path.name == "__init__.py"
         module = _Module(name, label, name if is_package else name.rpartition(".")[0], source)
@@ -307,7 +321,7 @@ class Walk:
 
     def _look_for(self, top: str) -> None:
         """Widen where a module is not on the import path, but somewhere in the project: a step changes the path."""
-        if top in sys.stdlib_module_names or is_installed(top) or top in self._searched:
+        if top in sys.stdlib_module_names or self._project.is_installed(top) or top in self._searched:
             return
         self._searched.add(top)
         if any(top in {path.stem, path.parent.name} for path in self._project.files()):

@@ -19,6 +19,7 @@ from gnomon.errors import GnomonError
 
 DONE = b"done"
 FAILED = b"fail"
+NO_MEMORY = b"nome"
 
 _ERROR_CHARACTERS = 4000  # the log holds the rest
 _OURS = str(Path(gnomon.__file__).resolve().parent) + os.sep
@@ -139,7 +140,7 @@ def _make(header: Mapping[str, Any], payload: bytes) -> tuple[bytes, bytes]:
         return DONE, call_entry(header["entry"], payload)
     except BaseException as error:  # noqa: BLE001 - also SystemExit ends the call, not this protocol
         traceback.print_exc()
-        return FAILED, describe(error, roots).encode("utf-8", "replace")
+        return (NO_MEMORY if isinstance(error, MemoryError) else FAILED), describe(error, roots).encode("utf-8", "replace")
 
 
 def _redirect(log: str) -> None:
@@ -149,3 +150,5 @@ def _redirect(log: str) -> None:
         os.dup2(source, target)
     os.close(nothing)
     os.close(output)
+    # What a call says before it is killed is in the log, and in the order in which it was said.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text file, which it always is here

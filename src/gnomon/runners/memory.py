@@ -9,10 +9,12 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 from gnomon.runners.child import call_entry, describe, seed_everything
-from gnomon.runners.interface import Call, Outcome
+from gnomon.runners.interface import Call, Needs, Outcome
 
 
 class InlineRunner:
@@ -26,6 +28,10 @@ class InlineRunner:
         """One: the caller waits meanwhile."""
         return 1
 
+    def reserve(self, needs: Needs) -> bool:  # noqa: ARG002 - nothing runs between two calls of ours
+        """Say that a call may be made."""
+        return True
+
     def submit(self, call: Call) -> None:
         """Make a call and keep its outcome for ``wait``."""
         before, output, path = time.process_time(), io.StringIO(), list(sys.path)
@@ -36,7 +42,7 @@ class InlineRunner:
         finally:
             sys.path[:] = path
         call.log.write_text(output.getvalue(), "utf-8")
-        self._ended.append(Outcome(call.token, outcome.state, outcome.result, outcome.error, time.process_time() - before))
+        self._ended.append(replace(outcome, cpu_s=time.process_time() - before))
 
     def wait(self, timeout: timedelta) -> Sequence[Outcome]:  # noqa: ARG002 - all have ended already
         """Return the calls that ended."""
@@ -56,4 +62,5 @@ class InlineRunner:
             return Outcome(call.token, "done", call_entry(call.entry, call.payload))
         except Exception as error:  # noqa: BLE001 - any error of the call is its outcome
             traceback.print_exc()
-            return Outcome(call.token, "failed", error=describe(error, call.path))
+            reason: Literal["memory", "error"] = "memory" if isinstance(error, MemoryError) else "error"
+            return Outcome(call.token, "failed", error=describe(error, call.path), reason=reason)

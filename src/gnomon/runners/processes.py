@@ -12,34 +12,21 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 from gnomon.errors import StepFailedError, UsageError
-from gnomon.runners.child import DONE, FAILED
-from gnomon.runners.interface import Call, Outcome
+from gnomon.runners.child import DONE, FAILED, NO_MEMORY
+from gnomon.runners.interface import Call, Needs, Outcome
+from gnomon.runners.surroundings import surroundings
 
 _LOG = logging.getLogger(__name__)
 _State = Literal["done", "failed", "killed", "timed-out", "cancelled"]
+_Reason = Literal["", "error", "memory", "timeout", "signal", "lost", "cancelled"]
 _MESSAGE_BYTES = 1 << 16
 _LONG_START_S = 120.0
 
-# One call is one thread: a runner gives the parallelism. And libraries that start threads when they are imported must not,
-# because a fork copies only the thread that forks. Seen with one thread after import (November 2026, x86-64): numpy 2.4,
-# scipy, scikit-learn, lightgbm, onnx, duckdb, matplotlib, pandas and pyarrow (with the setting below; its jemalloc starts one
-# otherwise). Seen with more, whatever is set, so left to the calls: polars 2.1, onnxruntime 1.32. Preloading scikit-learn and
-# LightGBM saves a call 1.0 s of CPU; polars and onnxruntime cost each call that uses them 0.13 s and 0.08 s.
-_ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMEXPR_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "POLARS_MAX_THREADS": "1",
-    "ARROW_NUM_THREADS": "1",
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    # The order of sets of strings is the same in every process, so that equal calls give equal bytes.
-    "PYTHONHASHSEED": "0",
-}
+_FOREIGN = Path(__file__).with_name("foreign.py")
 
 
 class Zygote:
@@ -47,10 +34,12 @@ class Zygote:
 
     Args:
         preload: Modules that it imports before the first fork. Those that start threads are left to the calls.
+        python: The interpreter of another environment, which need not have this package installed.
     """
 
-    def __init__(self, preload: Sequence[str] = ()) -> None:
+    def __init__(self, preload: Sequence[str] = (), python: Path | None = None) -> None:
         self._preload = tuple(preload)
+        self._python = python
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -94,15 +83,24 @@ class Zygote:
         self._stop()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            # -P: the working directory is not a place to import from.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gnomon.runners.zygote", str(theirs.fileno()), *self._preload],
-                env={**os.environ, **_ENVIRONMENT},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            ours = [sys.executable, "-P", "-m", "gnomon.runners.zygote"]
+            program = ours if self._python is None else [str(self._python), "-P", str(_FOREIGN)]
+            try:
+                # -P: the working directory is not a place to import from.
+                self._process = subprocess.Popen(
+                    [*program, str(theirs.fileno()), *self._preload],
+                    env=surroundings(os.environ, self._python),
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._control.close()
+                self._control = None
+                raise StepFailedError(
+                    f"{program[0]} cannot be started: {error.strerror}", "remove that environment, so that it is built again"
+                ) from error
         self._control.settimeout(_LONG_START_S)
         try:
             hello = json.loads(self._control.recv(_MESSAGE_BYTES) or b'{"error": "it ended without a word"}')
@@ -149,7 +147,8 @@ class ProcessRunner:
         self._slots = slots
         self._owns_zygote = zygote is None
         self._zygote = zygote if zygote is not None else Zygote(preload)
-        self._connection: socket.socket | None = None
+        self._foreign: dict[Path, Zygote] = {}
+        self._connections: dict[Path | None, socket.socket] = {}
         self._running: dict[int, tuple[Call, int]] = {}
         self._numbers = 0
         self._unreported: list[Outcome] = []
@@ -159,12 +158,21 @@ class ProcessRunner:
         """How many calls may run at the same time."""
         return self._slots
 
+    def reserve(self, needs: Needs) -> bool:
+        """Return whether a slot is free."""
+        if needs.gpu:
+            raise UsageError(
+                f"a call needs {needs.gpu} GPUs, and this machine offers none", "take gpu out, or run it elsewhere"
+            )
+        return len(self._running) < self._slots
+
     def submit(self, call: Call) -> None:
         """Start a call. Raises StepFailedError where no process can be started at all."""
         if len(self._running) >= self._slots:
             raise UsageError(f"{call.token} is one call more than the {self._slots} slots", "wait for another one to end")
-        if self._connection is None:
-            self._connection = self._zygote.connect()
+        connection = self._connections.get(call.python)
+        if connection is None:
+            connection = self._connections[call.python] = self._zygote_of(call.python, call.entry.partition(":")[0]).connect()
         self._numbers += 1
         limits = {
             "id": self._numbers,
@@ -174,60 +182,70 @@ class ProcessRunner:
         exchange = _exchange(call)
         self._running[self._numbers] = (call, exchange)
         try:
-            socket.send_fds(self._connection, [json.dumps(limits).encode()], [exchange])
+            socket.send_fds(connection, [json.dumps(limits).encode()], [exchange])
         except OSError:
-            self._lose_zygote()
+            self._lose_zygote(call.python)
 
     def wait(self, timeout: timedelta) -> Sequence[Outcome]:
         """Return the calls that ended; waits for at least one until the timeout has passed."""
         deadline = time.monotonic() + timeout.total_seconds()
-        while not self._unreported and self._running and self._connection is not None:
+        while not self._unreported and self._running:
             patience = deadline - time.monotonic()
-            if patience < 0 or not _readable(self._connection, patience):
+            ready = _readable(self._connections, patience) if patience >= 0 else ()
+            if not ready:
                 break
-            self._hear(self._connection)
+            for python in ready:
+                self._hear(python)
         ended, self._unreported = self._unreported, []
         return ended
 
     def cancel(self) -> None:
         """Kill every running call; each is then reported as ``cancelled`` by ``wait``."""
-        if self._connection is not None and self._running:
+        for python in {call.python for call, _ in self._running.values()}:
             try:
-                self._connection.send(b'{"cancel": true}')
+                self._connections[python].send(b'{"cancel": true}')
             except OSError:
-                self._lose_zygote()
+                self._lose_zygote(python)
 
     def close(self) -> None:
         """Kill what still runs and let go of everything."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
         for _, exchange in self._running.values():
             os.close(exchange)
         self._running.clear()
-        if self._owns_zygote:
-            self._zygote.close()
+        for zygote in (*self._foreign.values(), *([self._zygote] if self._owns_zygote else ())):
+            zygote.close()
+        self._foreign.clear()
 
-    def _hear(self, connection: socket.socket) -> None:
+    def _zygote_of(self, python: Path | None, module: str) -> Zygote:
+        if python is None:
+            return self._zygote
+        return self._foreign.setdefault(python, Zygote((module,), python))
+
+    def _hear(self, python: Path | None) -> None:
         try:
-            message = connection.recv(_MESSAGE_BYTES)
+            message = self._connections[python].recv(_MESSAGE_BYTES)
         except ConnectionError:
             message = b""
         if not message:
-            self._lose_zygote()
+            self._lose_zygote(python)
             return
         report = json.loads(message)
         call, exchange = self._running.pop(report["id"])
         self._unreported.append(_outcome(call, report, _content(exchange)))
 
-    def _lose_zygote(self) -> None:
-        for call, exchange in self._running.values():
+    def _lose_zygote(self, python: Path | None) -> None:
+        lost = [number for number, (call, _) in self._running.items() if call.python == python]
+        for number in lost:
+            call, exchange = self._running.pop(number)
             os.close(exchange)
-            self._unreported.append(Outcome(call.token, "killed", error="killed together with the process it was forked from"))
-        self._running.clear()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            told = "killed together with the process it was forked from"
+            self._unreported.append(Outcome(call.token, "killed", error=told, reason="lost"))
+        connection = self._connections.pop(python, None)
+        if connection is not None:
+            connection.close()
 
 
 def _exchange(call: Call) -> int:
@@ -251,15 +269,18 @@ def _content(exchange: int) -> bytes:
         return file.read()
 
 
-def _readable(connection: socket.socket, timeout_s: float) -> bool:
+def _readable(connections: Mapping[Path | None, socket.socket], timeout_s: float) -> Sequence[Path | None]:
+    """Return the interpreters whose zygotes have something to say."""
     poller = select.poll()
-    poller.register(connection, select.POLLIN)
-    return bool(poller.poll(timeout_s * 1000))
+    names = {connection.fileno(): python for python, connection in connections.items()}
+    for number in names:
+        poller.register(number, select.POLLIN)
+    return [names[number] for number, _ in poller.poll(timeout_s * 1000)]
 
 
 def _outcome(call: Call, report: Mapping[str, Any], content: bytes) -> Outcome:
-    state, error = _verdict(call, report, content[: len(DONE)])
-    body = content[len(DONE) :]
+    how, body = content[: len(DONE)], content[len(DONE) :]
+    state, reason, error = _verdict(call, report, how)
     return Outcome(
         call.token,
         state,
@@ -267,25 +288,32 @@ def _outcome(call: Call, report: Mapping[str, Any], content: bytes) -> Outcome:
         error=error or (body.decode("utf-8", "replace") if state == "failed" else ""),
         cpu_s=float(report["cpu_s"]),
         peak_rss_bytes=int(report["peak_rss_bytes"]),
+        reason=reason,
     )
 
 
-def _verdict(call: Call, report: Mapping[str, Any], how: bytes) -> tuple[_State, str]:
+def _verdict(call: Call, report: Mapping[str, Any], how: bytes) -> tuple[_State, _Reason, str]:
     """Return how a call ended, and why where the call itself did not say."""
     match report["ended"]:
         case "timed-out" if call.timeout is not None:
-            return "timed-out", f"timed out after {call.timeout.total_seconds():g} s"
+            return "timed-out", "timeout", f"timed out after {call.timeout.total_seconds():g} s"
         case "memory" if call.memory_bytes is not None:
-            return "killed", f"killed: used {_mib(report['used_bytes'])} of {_mib(call.memory_bytes)} allowed"
+            used = f"used {_mib(report['used_bytes'])} of {_mib(call.memory_bytes)} allowed"
+            return "killed", "memory", f"killed for memory: {used}"
+        case "machine-memory":
+            used = f"it used {_mib(report['peak_rss_bytes'])} when the machine had no more"
+            return "killed", "memory", f"killed for memory by the system: {used}"
         case "cancelled":
-            return "cancelled", "cancelled"
+            return "cancelled", "cancelled", "cancelled"
     if report["ended"]:
-        return "failed", f"its process was {report['ended']}"
+        return "failed", "lost", f"its process was {report['ended']}"
     if report["status"] < 0:
-        return "killed", f"killed by {_signal_name(-report['status'])}"
-    if report["status"] != 0 or how not in {DONE, FAILED}:
-        return "failed", f"its process left early, with exit code {report['status']}"
-    return ("failed" if how == FAILED else "done"), ""
+        return "killed", "signal", f"killed by {_signal_name(-report['status'])}"
+    if report["status"] != 0 or how not in {DONE, FAILED, NO_MEMORY}:
+        return "failed", "error", f"its process left early, with exit code {report['status']}"
+    if how == DONE:
+        return "done", "", ""
+    return "failed", ("memory" if how == NO_MEMORY else "error"), ""
 
 
 def _signal_name(number: int) -> str:

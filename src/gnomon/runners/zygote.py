@@ -43,8 +43,10 @@ class _Running:
     client: socket.socket
     deadline: float | None
     memory_bytes: int | None
+    system_kills: int
+    """How many processes the system had killed for memory when it started."""
     ended: str = ""
-    """Why it was killed, where it was: ``timed-out``, ``memory`` or ``cancelled``."""
+    """Why it was killed, where it was: ``timed-out``, ``memory``, ``machine-memory`` or ``cancelled``."""
     used_bytes: int = 0
 
 
@@ -54,6 +56,7 @@ class _Zygote:
         self._clients: list[socket.socket] = []
         self._running: dict[int, _Running] = {}
         self._polls = 0
+        self._system_kills = _system_kills()
         self._wakeup, wakeup = socket.socketpair()
         for each in (self._wakeup, wakeup):
             each.setblocking(False)  # noqa: FBT003 - its only argument
@@ -126,7 +129,12 @@ class _Zygote:
         os.close(exchange)
         timeout = request["timeout"]
         self._running[pid] = _Running(
-            request["id"], pid, client, None if timeout is None else time.monotonic() + timeout, request["memory"]
+            request["id"],
+            pid,
+            client,
+            None if timeout is None else time.monotonic() + timeout,
+            request["memory"],
+            self._system_kills,
         )
 
     def _of(self, client: socket.socket) -> list[_Running]:
@@ -170,9 +178,14 @@ class _Zygote:
         return True
 
     def _report(self, call: _Running, status: int, used: resource.struct_rusage) -> None:
+        code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGKILL and not call.ended:
+            self._system_kills = _system_kills()
+            if self._system_kills > call.system_kills:
+                call.ended = "machine-memory"
         report = {
             "id": call.id,
-            "status": os.waitstatus_to_exitcode(status),
+            "status": code,
             "ended": call.ended,
             "used_bytes": call.used_bytes,
             "cpu_s": used.ru_utime + used.ru_stime,
@@ -244,6 +257,15 @@ def _kilobytes(path: str, names: tuple[bytes, ...]) -> int:
             return sum(int(line.split()[1]) for line in file if line.startswith(names))
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return 0  # it has just ended
+
+
+def _system_kills() -> int:
+    """Return how many processes the kernel has killed since it started because memory ran out."""
+    try:
+        with open("/proc/vmstat", "rb") as file:  # noqa: PTH123 - as the others here
+            return sum(int(line.split()[1]) for line in file if line.startswith(b"oom_kill "))
+    except OSError:
+        return 0
 
 
 def _preload(modules: Sequence[str]) -> None:
