@@ -15,7 +15,15 @@ from gnomon.training.candidates import CandidatePlan, expand
 PREPARED_ITEMS: Mapping[str, str] = {"table": "arrow", "train": "npy", "validation": "npy", "test": "npy", "facts": "json"}
 """The results of ``prepare``, and how each is kept."""
 
-WARM_MODULES = ("lightgbm", "onnx", "pyarrow.compute", "sklearn.ensemble", "sklearn.linear_model", "sklearn.metrics")
+WARM_MODULES = (
+    "lightgbm",
+    "onnx",
+    "pyarrow.compute",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.metrics",
+    "gnomon.training.search.steps",
+)
 """What the process that steps are forked from should import before: a second of CPU for each step. None starts a thread."""
 
 _STEPS = "gnomon/training/steps.py"

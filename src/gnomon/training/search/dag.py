@@ -59,7 +59,7 @@ class SearchSteps:
     def _encode(self, encoding: Encoding, *, cut: bool) -> Step:
         return Step(
             name=f"encode-{encoding}",
-            work=FunctionRef(self.root, _STEPS, "encode"),
+            work=FunctionRef(self.root, "gnomon/training/search/encoding.py", "encode"),
             params={"encoding": encoding, "cut": cut},
             inputs={item: FromStep("prepare", item) for item in ("table", "train", "validation", "facts")},
             **step_limits(self.spec),

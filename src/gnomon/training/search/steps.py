@@ -1,6 +1,7 @@
 """The steps of a search, as plain functions: they run in processes of their own, with one thread each.
 
-Answers here are the libraries' own. The winner is refitted, exported and held against its export before it is judged.
+They import nothing that starts threads, so that the process that they are forked from has it all. Answers here are the
+libraries' own: the winner is refitted, exported and held against its export before it is judged.
 """
 
 from collections.abc import Mapping
@@ -9,9 +10,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
-import pyarrow as pa
 from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 
@@ -21,48 +20,15 @@ from gnomon.training.algorithms import forest, hist_gradient_boosting, lightgbm
 from gnomon.training.algorithms.growth import STOP, Grown, Plot, Watch
 from gnomon.training.algorithms.interface import Floats, TrainingRows
 from gnomon.training.candidates import CandidatePlan
-from gnomon.training.encoded import EncodedRows, encoded
-from gnomon.training.estimator_inputs import fit_for_linear, fit_for_trees
+from gnomon.training.encoded import encoded
 from gnomon.training.fitting import fit_model
 from gnomon.training.links import spread
 from gnomon.training.losses import classification_figures, regression_figures
-from gnomon.training.matrices import matrices_of
-from gnomon.training.preparation import Facts, target_values
-from gnomon.training.search.ensembles import Encoding, family_of, full_length, patience_of
+from gnomon.training.search.ensembles import family_of, full_length, patience_of
+from gnomon.training.search.present import Rows, present_rows
 from gnomon.training.search.row_losses import longer_forest_loss, row_losses
 
-Rows = NDArray[np.int64]
 Features = NDArray[np.float32]
-
-
-def encode(
-    *, table: pa.Table, train: Rows, validation: Rows, facts: Mapping[str, Any], encoding: Encoding, cut: bool
-) -> dict[str, Any]:
-    """Encode the rows once for all candidates that learn from the same features.
-
-    Returns:
-        ``learnt`` and ``held_out``: features of the training and the validation rows, float32. ``target`` and ``actual``:
-        their targets, float64. With ``cut``, ``bins``: the training rows as LightGBM keeps them.
-
-    Raises:
-        TrainingError: No feature varies, or the rows are of one class.
-    """
-    known = msgspec.convert(facts, Facts)
-    raw, target = matrices_of(table, known.inputs), target_values(table, known)
-    learning = raw.take(train)
-    fitting = fit_for_linear(learning) if encoding == "linear" else fit_for_trees(learning, target[train], len(known.classes))
-    learnt = fitting.transform(learning)
-    made = {
-        "learnt": learnt,
-        "held_out": fitting.transform(raw.take(validation)),
-        "target": target[train],
-        "actual": target[validation],
-    }
-    if not cut:
-        return made
-    bins = Path("bins")
-    lightgbm.cut(learnt, _present(encoded(learnt), target[train], known)[0]).save_binary(str(bins))
-    return made | {"bins": bins.absolute()}
 
 
 def fit_whole(
@@ -84,8 +50,9 @@ def fit_whole(
     Raises:
         TrainingError: The rows do not suffice.
     """
-    known, plan = msgspec.convert(facts, Facts), CandidatePlan(name, candidate["algorithm"], candidate["params"])
-    model = fit_model(plan, TrainingRows(encoded(learnt), np.array(target), len(known.classes), known.ordered, known.seed))
+    plan = CandidatePlan(name, candidate["algorithm"], candidate["params"])
+    classes = len(facts["classes"])
+    model = fit_model(plan, TrainingRows(encoded(learnt), np.array(target), classes, facts["ordered"], facts["seed"]))
     best = _Best(metric, np.array(actual), last=True)
     best.take(0, model.predict(encoded(held_out)))
     return _result(plan, best, {"found": model.fitted.found(), "finished": True})
@@ -117,9 +84,9 @@ def grow(  # noqa: PLR0913 - each is a part of the step's key
     Raises:
         TrainingError: The rows do not suffice.
     """
-    known, plan = msgspec.convert(facts, Facts), CandidatePlan(name, candidate["algorithm"], candidate["params"])
-    rows, classes = _present(encoded(learnt, bins), target, known)
-    plot = Plot(rows, encoded(learnt, bins), encoded(held_out))
+    plan = CandidatePlan(name, candidate["algorithm"], candidate["params"])
+    rows, classes = present_rows(encoded(learnt, bins), target, facts)
+    plot = Plot(rows, encoded(learnt, bins), encoded(np.array(held_out)))
     patience = patience_of(plan)
     best = _Best(metric, np.array(actual), last=not patience)
     if report is not None and losses is not None:
@@ -127,7 +94,7 @@ def grow(  # noqa: PLR0913 - each is a part of the step's key
     grown = Grown(0 if report is None else int(report["length"]), {key.removeprefix("state_"): state[key] for key in state})
 
     def watch(reached: int, answers: Floats) -> None:
-        best.take(reached, spread(answers, classes, len(known.classes)) if known.classes else answers)
+        best.take(reached, spread(answers, classes, len(facts["classes"])) if facts["classes"] else answers)
 
     while grown.length < length and not (patience and best.rounds + patience <= grown.length):
         stop = min(length, grown.length + ceil(patience / STOP) * STOP) if patience else length
@@ -193,19 +160,6 @@ def _result(plan: CandidatePlan, best: _Best, told: Mapping[str, Any]) -> dict[s
         )
     report = {"algorithm": plan.algorithm, "params": dict(plan.params), "metrics": best.figures(), "loss": best.loss, **told}
     return {"report": report, "losses": best.losses.astype(np.float32)}
-
-
-def _present(rows: EncodedRows, target: Floats, facts: Facts) -> tuple[TrainingRows, Rows]:
-    """Return the rows with the classes that occur numbered anew, and which those are."""
-    if not facts.classes:
-        return TrainingRows(rows, np.array(target), 0, facts.ordered, facts.seed), np.empty(0, dtype=np.int64)
-    known, places = np.unique(target.astype(np.int64), return_inverse=True)
-    if len(known) < 2:
-        raise TrainingError(
-            f"all {len(target)} training rows are of one class",
-            "divide the rows by split.by: stratified, or get more rows",
-        )
-    return TrainingRows(rows, places.astype(np.float64), len(known), facts.ordered, facts.seed), known
 
 
 def _grown(plan: CandidatePlan, plot: Plot, before: Grown, length: int, watch: Watch) -> Grown:
