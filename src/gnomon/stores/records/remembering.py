@@ -15,8 +15,6 @@ from gnomon.stores.durable import disk_errors, make_directory
 from gnomon.stores.records.interface import ReleaseMark, ResourceRecord, RunRecord, RunState
 from gnomon.stores.records.sql import SqlRecords
 
-_RECENT_RUNS = 50
-"""How many runs of a model or pipeline are remembered; further back, the database is asked."""
 _T = TypeVar("_T")
 
 
@@ -57,6 +55,7 @@ class RememberingRecords(SqlRecords):
         super().__init__(address)
         self._memory = _Memory()
         self._resources = _Resources(super().resources, super().resource)
+        self._runs = _Runs(super().runs, super().run)
 
     def put_resource(self, record: ResourceRecord) -> None:
         """Insert or replace a resource."""
@@ -80,15 +79,13 @@ class RememberingRecords(SqlRecords):
     def put_run(self, run: RunRecord) -> None:
         """Insert or replace a run."""
         super().put_run(run)
-        self._memory.forget(("runs", run.owner))
+        self._runs.forget(run.owner, run.id)
 
     def runs(self, *, owner: ResourceKey | None = None, state: RunState | None = None, limit: int = 200) -> Sequence[RunRecord]:
         """Return the newest runs, newest first."""
-        if owner is None or state is not None or limit > _RECENT_RUNS:
+        if owner is None or state is not None:
             return super().runs(owner=owner, state=state, limit=limit)
-        read = super().runs
-        known = self._memory.recall(("runs", owner), lambda: tuple(read(owner=owner, limit=_RECENT_RUNS)))
-        return known[: max(limit, 0)]
+        return self._runs.newest(owner, max(limit, 0))
 
     def put_release_mark(self, mark: ReleaseMark) -> None:
         """Insert or replace the mark of a service."""
@@ -145,3 +142,42 @@ class _Resources:
         is_new = key not in known
         known[key] = record
         return dict(sorted(known.items(), key=itemgetter(0))) if is_new else known
+
+
+@dataclass
+class _Remembered:
+    """The newest runs of an owner, newest first, as many as were asked for at most; and those written since."""
+
+    runs: tuple[RunRecord, ...]
+    asked: int
+    written: set[str] = field(default_factory=set)
+
+
+@dataclass
+class _Runs:
+    """The runs of each owner as far back as they are asked for, of which only those that were written are read again."""
+
+    _read: Callable[..., Sequence[RunRecord]]
+    _read_one: Callable[[str], RunRecord | None]
+    _known: dict[ResourceKey, _Remembered] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def newest(self, owner: ResourceKey, limit: int) -> tuple[RunRecord, ...]:
+        """Return the newest runs of an owner, newest first."""
+        with self._lock:
+            known = self._known.get(owner)
+            if known is None or known.asked < limit:
+                known = self._known[owner] = _Remembered(tuple(self._read(owner=owner, limit=limit)), limit)
+            elif known.written:
+                by_id = {run.id: run for run in known.runs}
+                by_id |= {run.id: run for each in known.written if (run := self._read_one(each)) is not None}
+                ordered = sorted(by_id.values(), key=lambda run: (run.started_at, run.id), reverse=True)
+                known.runs = tuple(ordered[: known.asked])
+                known.written.clear()
+            return known.runs[:limit]
+
+    def forget(self, owner: ResourceKey, run: str) -> None:
+        """Have a run read again, which was written."""
+        with self._lock:
+            if (known := self._known.get(owner)) is not None:
+                known.written.add(run)
