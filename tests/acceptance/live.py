@@ -84,6 +84,13 @@ class Live:
         answer.raise_for_status()
         return answer.json()
 
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Send something to the control plane."""
+        assert self.operator is not None
+        answer = httpx.post(f"http://{self.operator.listen}/api/v1{path}", json=body or {}, timeout=10, trust_env=False)
+        answer.raise_for_status()
+        return answer.json()
+
     def resource(self, kind: str, name: str, namespace: str = "default") -> dict[str, Any]:
         """Return one resource with its status."""
         found: dict[str, Any] = self.api(f"/resources/{kind}/{namespace}/{name}")

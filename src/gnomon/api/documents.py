@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from gnomon.resources.identity import ResourceKey
 from gnomon.resources.status import Status
 from gnomon.stores.records.interface import EventRecord, ResourceRecord, RunRecord, StepRecord, VersionRecord
 
@@ -58,8 +59,11 @@ def run_json(run: RunRecord, progress: str | None) -> dict[str, Any]:
     """Return a run; ``progress`` is set while this operator carries it out."""
     return {
         "id": run.id,
-        "model": run.owner.name,
+        "kind": run.owner.kind,
+        "name": run.owner.name,
         "namespace": run.owner.namespace,
+        # For those who ask for the runs of models alone.
+        "model": run.owner.name if run.owner.kind == "Model" else None,
         "state": run.state,
         "reason": run.reason,
         "message": run.message,
@@ -77,6 +81,26 @@ def run_json(run: RunRecord, progress: str | None) -> dict[str, Any]:
     }
 
 
+def waiting_run_json(run: str, owner: ResourceKey) -> dict[str, Any]:
+    """Return a run that is asked for and has not begun."""
+    return {
+        "id": run,
+        "kind": owner.kind,
+        "name": owner.name,
+        "namespace": owner.namespace,
+        "model": None,
+        "state": "waiting",
+        "reason": "",
+        "message": "asked for",
+        "progress": "waiting for its turn",
+        "startedAt": None,
+        "endedAt": None,
+        "hasReport": False,
+        "summary": {},
+        "steps": [],
+    }
+
+
 def step_json(step: StepRecord) -> dict[str, Any]:
     """Return a step of a run."""
     return {
@@ -87,8 +111,12 @@ def step_json(step: StepRecord) -> dict[str, Any]:
         "startedAt": time_json(step.started_at),
         "endedAt": time_json(step.ended_at) if step.ended_at is not None else None,
         "error": step.error,
+        "reason": step.reason,
+        "seconds": round((step.ended_at - step.started_at).total_seconds(), 3) if step.ended_at is not None else None,
         "cpuSeconds": round(step.cpu_s, 3),
         "peakMemoryBytes": step.peak_rss_bytes,
+        "results": dict(step.result or {}),
+        "hasLog": step.log is not None,
     }
 
 

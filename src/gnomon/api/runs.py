@@ -1,18 +1,23 @@
 """Runs: how they go, and what they made."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from gnomon.api.asking import MOST_ROWS, aside, number
-from gnomon.api.documents import run_json, step_json
+from gnomon.api.asking import MOST_ROWS, aside, body, number, path_key
+from gnomon.api.documents import run_json, step_json, waiting_run_json
 from gnomon.api.plane import ControlPlane
 from gnomon.api.unknown import unknown_resource
-from gnomon.errors import NotFoundError
+from gnomon.errors import ConflictError, NotFoundError, UsageError
+from gnomon.operator.events import EventLog
 from gnomon.resources.identity import Digest, ResourceKey
+from gnomon.resources.pipeline import Pipeline
 from gnomon.resources.wording import did_you_mean, nearest
 
+_LARGEST_PARAMS = 2**20
 _MOST_SUGGESTED = 200
 _SAFE_PAGE = {
     # A report quotes names from data files; whatever they say, it runs no script and asks nobody.
@@ -31,21 +36,39 @@ class RunHandlers:
     async def runs(self, request: Request) -> Response:
         """List runs."""
         query = request.query_params
-        model = ResourceKey("Model", query.get("namespace", "default"), query["model"]) if "model" in query else None
+        owner = _owner(query)
         limit = number(query.get("limit"), 200)
-        runs = await aside(lambda: self._records.runs(owner=model, limit=min(limit, MOST_ROWS)))
-        if model is not None and not runs and await aside(lambda: self._records.resource(model)) is None:
-            raise await aside(lambda: unknown_resource(model, self._records))
+        runs = await aside(lambda: self._records.runs(owner=owner, limit=min(limit, MOST_ROWS)))
+        if owner is not None and not runs and await aside(lambda: self._records.resource(owner)) is None:
+            raise await aside(lambda: unknown_resource(owner, self._records))
         progress = self._plane.assembly.runs.under_way()
         return JSONResponse({"items": [run_json(run, progress.get(run.id)) for run in runs]})
 
     async def run(self, request: Request) -> Response:
         """Show one run with its steps."""
         run_id = request.path_params["run"]
+        asked = await aside(lambda: self._plane.assembly.requests.owner_of(run_id))
+        if asked is not None and await aside(lambda: self._records.run(run_id)) is None:
+            return JSONResponse(waiting_run_json(run_id, asked))
         run = await aside(lambda: self._run(run_id))
         steps = await aside(lambda: self._records.steps(run_id))
         document = run_json(run, self._plane.assembly.runs.under_way().get(run_id))
         return JSONResponse({**document, "steps": [step_json(step) for step in steps]})
+
+    async def start(self, request: Request) -> Response:
+        """Ask for a run of a pipeline, and tell its id."""
+        key = path_key(request, "Pipeline")
+        params = await _params(request)
+        run = await aside(lambda: self._asked(key, params))
+        self._plane.assembly.operator.wake()
+        return JSONResponse({"run": run}, 202)
+
+    async def cancel(self, request: Request) -> Response:
+        """End a run for good."""
+        run_id = request.path_params["run"]
+        await aside(lambda: self._end(run_id))
+        self._plane.assembly.operator.wake()
+        return JSONResponse({"run": run_id}, 202)
 
     async def report(self, request: Request) -> Response:
         """Return the report of a run as JSON."""
@@ -68,6 +91,35 @@ class RunHandlers:
             raise NotFoundError(f"run {run_id} has no step {name}", mend)
         return PlainTextResponse(await self._object(step.log, f"step {name}", "log") if step.log else b"")
 
+    def _asked(self, key: ResourceKey, params: Mapping[str, Any]) -> str:
+        """Keep a request; see first that it can be met."""
+        desired = self._plane.assembly.operator.source.desired()
+        declared = desired.compiled.declared.get(key) if desired is not None else None
+        if declared is None or not isinstance(declared.resource, Pipeline):
+            raise unknown_resource(key, self._records)
+        spec = declared.resource.spec
+        if spec.suspend:
+            raise ConflictError(f"{key} is suspended", "remove spec.suspend in Git first")
+        for name in params:
+            if name not in spec.params:
+                mend = did_you_mean(name, spec.params, what=f"params of {key}")
+                raise UsageError(f"{key} declares no parameter {name}", mend)
+        return self._plane.assembly.requests.add(key, params, self._plane.assembly.operator.clock())
+
+    def _end(self, run_id: str) -> None:
+        assembly = self._plane.assembly
+        asked = assembly.requests.owner_of(run_id)
+        if asked is not None and self._records.run(run_id) is None:
+            assembly.requests.settle(asked, run_id)
+            return
+        run = self._run(run_id)
+        if run.state != "running":
+            raise ConflictError(f"run {run_id} has ended already: {run.state}", "only a run under way can be cancelled")
+        why = f"cancelled by a person; `gnomon run {run.owner.kind.lower()}/{run.owner.name}` starts it again"
+        assembly.runs.cancel(run_id, why if run.owner.kind == "Pipeline" else "cancelled by a person", by_person=True)
+        now = assembly.operator.clock()
+        EventLog(self._records).normal(run.owner, "RunCancelled", f"run {run_id}: by a person", now, run.revision, run_id)
+
     def _run(self, run_id: str) -> Any:
         run = self._records.run(run_id)
         if run is None:
@@ -82,3 +134,25 @@ class RunHandlers:
             raise NotFoundError(f"{owner} has no {what}", "it is made when the run has been judged")
         kept = digest
         return await aside(lambda: self._plane.assembly.stores.objects.get(kept))
+
+
+def _owner(query: Mapping[str, str]) -> ResourceKey | None:
+    """Return what runs are asked of: a model, a pipeline, or everything."""
+    for kind in ("Model", "Pipeline"):
+        if kind.lower() in query:
+            return ResourceKey(kind, query.get("namespace", "default"), query[kind.lower()])
+    return None
+
+
+class _Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``gnomon run`` sends."""
+
+    params: dict[str, Any] = {}
+
+
+async def _params(request: Request) -> Mapping[str, Any]:
+    sent = await body(request, _LARGEST_PARAMS, "the parameters of a run", "keep large values in files of the repository")
+    try:
+        return msgspec.json.decode(sent or b"{}", type=_Asked).params
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"the parameters cannot be read: {error}", 'send {"params": {"rate": 0.2}}') from None

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gnomon.cli.client import ControlClient, parse_reference, resource_path
+from gnomon.cli.client import ControlClient, escaped, parse_reference, resource_path
 from gnomon.cli.output import Column, Format, Output, print_document, print_rows, say
+from gnomon.cli.steps import STEP_COLUMNS, step_row
 from gnomon.errors import NotFoundError
 from gnomon.resources.kinds import canonical_kind
 from gnomon.resources.wording import nearest
@@ -73,13 +74,17 @@ def _condition(item: Mapping[str, Any], condition_type: str) -> Mapping[str, Any
 
 
 def describe(
-    reference: Annotated[str, typer.Argument(metavar="KIND/NAME", help="Such as model/arrival-delay, or KIND NAME.")],
+    reference: Annotated[str, typer.Argument(metavar="KIND/NAME", help="Such as model/arrival-delay or run/ID, or KIND NAME.")],
     name: Annotated[str | None, typer.Argument(help="The name, where the kind stands alone.")] = None,
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Its namespace.")] = "default",
     output: Output = Format.TABLE,
 ) -> None:
     """Show everything that is known of one resource, with its latest events."""
     client = ControlClient()
+    kind, _, run = reference.partition("/")
+    if kind.lower() in {"run", "runs"} and (run or name):
+        _describe_run(client, run or name or "", output)
+        return
     key = parse_reference(reference if name is None else f"{reference}/{name}").key(namespace)
     item = client.get(resource_path(key))
     events = client.get("/events", kind=key.kind, namespace=key.namespace, name=key.name, limit=20)["items"]
@@ -91,6 +96,19 @@ def describe(
     for event in events:
         count = f" (x{event['count']})" if event["count"] > 1 else ""
         say(f"  {event['lastSeen'][:19]}  {event['type']:7}  {event['reason']}{count}: {event['message']}")
+
+
+def _describe_run(client: ControlClient, run: str, output: Format) -> None:
+    """Show everything that is known of one run: what it was made from, and its steps with their results."""
+    found = client.get(f"/runs/{escaped(run)}")
+    if output in {Format.JSON, Format.YAML}:
+        print_document(found, output)
+        return
+    steps = found.pop("steps")
+    print_document(found, Format.YAML)
+    typer.echo("steps:" if steps else "steps: none")
+    if steps:
+        print_rows([step_row(step) for step in steps], STEP_COLUMNS, Format.WIDE)
 
 
 _TROUBLES = ("error", "rewritten", "pruneRefused")

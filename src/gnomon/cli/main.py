@@ -48,6 +48,8 @@ COMMANDS = (
     Command("describe", "gnomon.cli.get", "describe", "Show everything that is known of one resource."),
     Command("events", "gnomon.cli.events", "events", "List what happened, oldest first."),
     Command("wait", "gnomon.cli.wait", "wait", "Wait until a resource is as asked."),
+    Command("run", "gnomon.cli.run", "run", "Run a pipeline now, by the operator or here."),
+    Command("cancel", "gnomon.cli.run", "cancel", "End a run that is under way."),
     Command("runs", "gnomon.cli.runs", "runs", "List runs, newest first, or show the steps of one."),
     Command("logs", "gnomon.cli.runs", "logs", "Print what the steps of a run wrote."),
     Command("history", "gnomon.cli.release", "history", "List the releases of a service, newest first."),

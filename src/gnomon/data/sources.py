@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
@@ -78,6 +78,13 @@ def fingerprint(files: Iterable[SourceFile]) -> str:
     for file in files:
         sha256.update(f"{file.format} {file.identity}\0".encode())
     return f"sha256:{sha256.hexdigest()}"
+
+
+def path_matcher(pattern: str) -> Callable[[str], bool]:
+    """Return what tells whether a path of a commit is the one that ``pattern`` names, or one that it matches as a glob."""
+    plain = str(PurePosixPath(pattern))
+    matches = re.compile(_glob_expression(plain)).fullmatch
+    return lambda path: path == plain or (_WILDCARD.search(plain) is not None and matches(path) is not None)
 
 
 def _commit_files(source: Source, tree: Sequence[TreeEntry]) -> tuple[SourceFile, ...]:

@@ -10,27 +10,35 @@ from gnomon.operator.actions import (
     Action,
     Apply,
     CancelRun,
+    IndexWindows,
     Prune,
     SetRoutes,
     StartGateway,
+    StartPipelineRun,
     StartRun,
     TakeSnapshot,
     WriteRelease,
 )
 from gnomon.operator.events import EventLog
 from gnomon.operator.gateway import GatewayControl
-from gnomon.operator.jobs import IntakeJobs, RunJobs
+from gnomon.operator.index_jobs import IndexJobs
+from gnomon.operator.jobs import IntakeJobs
+from gnomon.operator.run_jobs import RunJobs
+from gnomon.operator.run_requests import RunRequests
 from gnomon.operator.state import Blocked, Desired
 from gnomon.operator.writeback import ReleaseRequest, ReleaseWriter, WriteOutcome
 from gnomon.resources.canonical import declaration_json
 from gnomon.resources.dataset import Dataset
 from gnomon.resources.identity import ResourceKey
 from gnomon.resources.model import Model
+from gnomon.resources.pipeline import Pipeline
 from gnomon.resources.status import Status
 from gnomon.stores.records.interface import Records, ResourceRecord, RunRecord
 from gnomon.stores.repositories.interface import Identity
 
 _LOG = logging.getLogger(__name__)
+_RUNNERS = frozenset({"Model", "Pipeline"})
+"""The kinds that have runs."""
 _WRITE_DEADLINE = timedelta(seconds=30)
 _BLOCKED_AT_LEAST = timedelta(seconds=5)
 _BLOCKED_AT_MOST = timedelta(minutes=5)
@@ -43,7 +51,9 @@ class Executor:
     records: Records
     gateway: GatewayControl
     intakes: IntakeJobs
+    indexes: IndexJobs
     runs: RunJobs
+    requests: RunRequests
     writer: Callable[[Identity], ReleaseWriter]
     clock: Callable[[], datetime]
     blocked: dict[ResourceKey, Blocked] = field(default_factory=dict)
@@ -61,7 +71,7 @@ class Executor:
         writes = [action for action in actions if isinstance(action, WriteRelease)]
         return self._write(writes, desired, events)
 
-    def _do(self, action: Action, desired: Desired, events: EventLog) -> None:  # noqa: C901 - one case for each action
+    def _do(self, action: Action, desired: Desired, events: EventLog) -> None:  # noqa: C901, PLR0912 - one case for each action
         """Do one action."""
         match action:
             case StartGateway():
@@ -69,16 +79,21 @@ class Executor:
             case Apply():
                 self._apply(action, events)
             case Prune(key=key):
-                for run in self.records.runs(owner=key, state="running") if key.kind == "Model" else ():
-                    self.runs.cancel(run.id, "the model left the repository")
+                for run in self.records.runs(owner=key, state="running") if key.kind in _RUNNERS else ():
+                    self.runs.cancel(run.id, f"the {key.kind.lower()} left the repository")
+                self.requests.forget(key)
                 self.records.delete_resource(key)
                 events.normal(key, "Pruned", "it left the repository", self.clock(), desired.revision)
             case TakeSnapshot(key=key, spec_digest=spec_digest, fingerprint=fingerprint):
                 dataset = desired.compiled.declared[key].resource
                 if isinstance(dataset, Dataset):
                     self.intakes.start(dataset, spec_digest, fingerprint, desired.revision, desired.tree)
+            case IndexWindows(request=request, snapshot=snapshot):
+                self.indexes.start(request, snapshot)
             case StartRun():
                 self._start_run(action, desired)
+            case StartPipelineRun():
+                self._start_pipeline(action, desired)
             case CancelRun(run=run, why=why):
                 if self.runs.cancel(run, why):
                     events.normal(action.key, "RunCancelled", f"run {run}: {why}", self.clock(), desired.revision, run)
@@ -116,6 +131,12 @@ class Executor:
         dataset = desired.compiled.declared[ResourceKey("Dataset", model.metadata.namespace, model.spec.dataset)].resource
         if isinstance(dataset, Dataset):
             self.runs.start(action, model, dataset, desired.revision)
+
+    def _start_pipeline(self, action: StartPipelineRun, desired: Desired) -> None:
+        pipeline = desired.compiled.declared[action.key].resource
+        if isinstance(pipeline, Pipeline):
+            run = self.runs.start_pipeline(action, pipeline, desired.revision)
+            self.requests.settle(action.key, run)
 
     def _write(self, writes: Sequence[WriteRelease], desired: Desired, events: EventLog) -> bool:
         """Write all releases that are due in one push."""

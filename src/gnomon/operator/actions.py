@@ -1,9 +1,11 @@
 """Everything that a plan may ask to be done, as values that people can read."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from gnomon.data.windows import Grid, Window
 from gnomon.resources.compiled import Declared
 from gnomon.resources.identity import Digest, ResourceKey, Revision
 
@@ -14,6 +16,45 @@ class TargetVersion:
 
     version: int
     digest: Digest
+
+
+@dataclass(frozen=True)
+class IndexRequest:
+    """What is to be known of a dataset's rows by event time: the time column, and the parts of time."""
+
+    dataset: ResourceKey
+    time: str
+    grid: Grid
+
+    @property
+    def name(self) -> str:
+        """Return the name of the setting that keeps it."""
+        return f"windows/{self.dataset.namespace}/{self.dataset.name}/{self.grid}/{self.time}"
+
+
+@dataclass(frozen=True)
+class RunWindow:
+    """The window that a run learns from. ``index`` names what is known of the snapshot's rows by time.
+
+    ``newest`` is the end of the newest window that was wanted then: what ends later is news, what ends earlier was asked for.
+    """
+
+    window: Window
+    rows: int
+    index: Digest
+    newest: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as runs record them."""
+        window = self.window
+        named = {"label": window.label, "start": window.start.isoformat(), "end": window.end.isoformat()}
+        return {**named, "rows": self.rows, "index": self.index, "newest": self.newest.isoformat()}
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "RunWindow":
+        """Return what ``to_json`` wrote."""
+        window = Window(datetime.fromisoformat(value["start"]), datetime.fromisoformat(value["end"]))
+        return RunWindow(window, value["rows"], Digest(value["index"]), datetime.fromisoformat(value["newest"]))
 
 
 @dataclass(frozen=True)
@@ -56,6 +97,27 @@ class TakeSnapshot:
 
 
 @dataclass(frozen=True)
+class PipelineInputs:
+    """The data of a run of a pipeline, by the names of its inputs."""
+
+    snapshots: tuple[tuple[str, Digest], ...] = ()
+    files: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Blobs of the commit, in the order of their paths."""
+
+
+@dataclass(frozen=True)
+class IndexWindows:
+    """Count and digest the rows of a snapshot by event time, so that windows can be told apart."""
+
+    key: ResourceKey
+    request: IndexRequest
+    snapshot: Digest
+
+    def __str__(self) -> str:
+        return f"index {self.key} by {self.request.time}"
+
+
+@dataclass(frozen=True)
 class StartRun:
     """Train, judge and perhaps register a version of a model; ``resume`` names a run that a crash left behind."""
 
@@ -68,9 +130,32 @@ class StartRun:
     resume: str | None = None
     released: tuple[TargetVersion, ...] = ()
     """Versions of the model that Git's history names."""
+    window: RunWindow | None = None
+    """None where the model learns from all rows."""
 
     def __str__(self) -> str:
         return f"{'resume' if self.resume else 'train'} {self.key}: {self.why}"
+
+
+@dataclass(frozen=True)
+class StartPipelineRun:
+    """Run the steps of a pipeline that are not known yet; ``resume`` names a run that a crash left behind."""
+
+    key: ResourceKey
+    fingerprint: str
+    parts: tuple[tuple[str, str], ...]
+    inputs: PipelineInputs
+    checkout: str
+    why: str
+    cause: Literal["change", "schedule", "person"] = "change"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Values that a person gave instead of those that are declared."""
+    run: str | None = None
+    """The id that a person was told."""
+    resume: str | None = None
+
+    def __str__(self) -> str:
+        return f"{'resume' if self.resume else 'run'} {self.key}: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -129,7 +214,18 @@ class StartGateway:
         return "start the gateway"
 
 
-Action = StartGateway | Apply | Prune | TakeSnapshot | StartRun | CancelRun | WriteRelease | SetRoutes
+Action = (
+    StartGateway
+    | Apply
+    | Prune
+    | TakeSnapshot
+    | IndexWindows
+    | StartRun
+    | StartPipelineRun
+    | CancelRun
+    | WriteRelease
+    | SetRoutes
+)
 
 
 def action_json(action: Action) -> dict[str, Any]:

@@ -7,17 +7,24 @@ from datetime import UTC, datetime, timedelta
 
 from gnomon.evaluation import dag as evaluation
 from gnomon.operator.act import Executor
+from gnomon.operator.checkouts import Checkouts
 from gnomon.operator.code import training_code_digest
 from gnomon.operator.gateway import GatewayControl
 from gnomon.operator.home import Home
-from gnomon.operator.jobs import IntakeJobs, RunJobs, Stores
+from gnomon.operator.index_jobs import IndexJobs
+from gnomon.operator.jobs import IntakeJobs, Stores
 from gnomon.operator.loop import Operator
 from gnomon.operator.observe import Observer
+from gnomon.operator.pipeline_code import PipelineReader
+from gnomon.operator.pipeline_run import checkouts_in_use
+from gnomon.operator.run_jobs import RunJobs
+from gnomon.operator.run_requests import RunRequests
 from gnomon.operator.source import SourceFollower
 from gnomon.operator.writeback import ReleaseWriter
 from gnomon.runners.interface import Runner
-from gnomon.runners.processes import ProcessRunner, Zygote
+from gnomon.runners.processes import ProcessRunner
 from gnomon.runners.sharing import SlotPool
+from gnomon.runners.warm import Zygote
 from gnomon.stores.artifacts.layout import OciLayout
 from gnomon.stores.objects.disk import DiskObjectStore
 from gnomon.stores.records.interface import Records
@@ -51,7 +58,9 @@ class Assembly:
     repository: Repository
     gateway: GatewayControl
     intakes: IntakeJobs
+    indexes: IndexJobs
     runs: RunJobs
+    requests: RunRequests
     zygote: Zygote
 
     def close(self) -> None:
@@ -59,6 +68,7 @@ class Assembly:
         self.runs.close()
         self.zygote.close()
         self.intakes.close()
+        self.indexes.close()
         self.records.close()
 
 
@@ -85,18 +95,30 @@ def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) ->
         return pool.join(ProcessRunner(parallel or settings.slots, zygote=zygote))
 
     intakes = IntakeJobs(stores, repository.export_blob, now, wake)
-    runs = RunJobs(home, stores, make_runner, now, wake, max(2, settings.slots))
+    indexes = IndexJobs(stores.records, objects, now, wake)
+    checkouts = Checkouts(home.checkouts, repository.read_blobs, repository.export_blob)
+    runs = RunJobs(home, stores, make_runner, now, wake, max(2, settings.slots), checkouts, repository.tree)
+    requests = RunRequests(stores.records)
     operator = Operator(
-        source=SourceFollower(repository, stores.records, now),
-        observer=Observer(stores.records, stores.artifacts, gateway, intakes, runs, training_code_digest()),
+        source=SourceFollower(
+            repository, stores.records, now, PipelineReader(checkouts, lambda: checkouts_in_use(stores.records)).read
+        ),
+        observer=Observer(stores.records, stores.artifacts, gateway, intakes, indexes, runs, requests, training_code_digest()),
         executor=Executor(
-            stores.records, gateway, intakes, runs, lambda author: _writer(repository, author, stores.records), now
+            stores.records,
+            gateway,
+            intakes,
+            indexes,
+            runs,
+            requests,
+            lambda author: _writer(repository, author, stores.records),
+            now,
         ),
         clock=now,
         interval=settings.interval,
     )
     waker.append(operator.wake)
-    return Assembly(operator, stores.records, stores, repository, gateway, intakes, runs, zygote)
+    return Assembly(operator, stores.records, stores, repository, gateway, intakes, indexes, runs, requests, zygote)
 
 
 def _writer(repository: Repository, author: Identity, records: Records) -> ReleaseWriter:

@@ -46,6 +46,16 @@ class Home:
         return self.path / "runs"
 
     @property
+    def checkouts(self) -> Path:
+        """Code of commits, which steps run from."""
+        return self.path / "checkouts"
+
+    @property
+    def environments(self) -> Path:
+        """Python environments of the user's own."""
+        return self.path / "environments"
+
+    @property
     def gateway(self) -> Path:
         """State of the gateway: routes, status, log."""
         return self.path / "gateway"

@@ -16,7 +16,7 @@ from gnomon.operator.act import Executor
 from gnomon.operator.actions import Action, Apply, Prune, SetRoutes
 from gnomon.operator.events import EventLog
 from gnomon.operator.observe import Observer
-from gnomon.operator.outcomes import Outcome, Waiting, status_of
+from gnomon.operator.outcomes import Done, Outcome, Stalled, Waiting, status_of
 from gnomon.operator.plan import Plan, plan
 from gnomon.operator.source import SourceFollower
 from gnomon.operator.state import Desired, Observed
@@ -153,6 +153,8 @@ class Operator:
                 since = since if reason == outcome.reason else now
                 self._waiting[key] = (outcome.reason, since)
                 soonest = min(soonest, max(outcome.after, min((now - since) * _PATIENCE, _MOST_PATIENCE)))
+            elif isinstance(outcome, Done | Stalled) and outcome.look_again is not None:
+                soonest = min(soonest, outcome.look_again)
         return soonest
 
     def _retries(self, now: datetime) -> list[timedelta]:

@@ -1,19 +1,27 @@
 """Observed state: what records, stores and the gateway say, gathered for one pass."""
 
+import os
 from dataclasses import dataclass, field
 
 import msgspec
 
 from gnomon.errors import NotFoundError, StoreError
 from gnomon.inference.artifact import ArtifactConfig
+from gnomon.operator.controllers.wanted import index_requests
 from gnomon.operator.gateway import GatewayControl
-from gnomon.operator.jobs import IntakeJobs, RunJobs, intake_of
+from gnomon.operator.index_jobs import IndexJobs
+from gnomon.operator.jobs import IntakeJobs, intake_of
+from gnomon.operator.run_jobs import RunJobs
+from gnomon.operator.run_requests import RunRequests
 from gnomon.operator.state import Blocked, Desired, Observed
 from gnomon.resources.identity import Digest, ResourceKey
+from gnomon.resources.model import Model
 from gnomon.stores.artifacts.interface import ArtifactReader
 from gnomon.stores.records.interface import Records
 
 _RECENT_RUNS = 50
+_RUNS_OF_WINDOWS = 5000
+"""Of a model with windows: each window has its own last run, which may be long ago."""
 
 
 @dataclass
@@ -24,22 +32,32 @@ class Observer:
     artifacts: ArtifactReader
     gateway: GatewayControl
     intakes: IntakeJobs
+    indexes: IndexJobs
     runs: RunJobs
+    requests: RunRequests
     code: str
     _models: dict[Digest, str] = field(default_factory=dict, init=False)
 
     def observe(self, desired: Desired, blocked: dict[ResourceKey, Blocked]) -> Observed:
         """Return what is, as far as the desired state asks for it."""
         # Progress is read first: a run that ends in between is then seen as under way for one pass more, never as lost.
-        under_way, read_now = self.runs.under_way(), self.intakes.under_way()
+        under_way, read_now, indexed_now = self.runs.under_way(), self.intakes.under_way(), self.indexes.under_way()
         return Observed(
             resources={record.key: record for record in self.records.resources()},
             intakes={
                 d.resource.key: intake for d, _ in desired.datasets() if (intake := intake_of(self.records, d.resource.key))
             },
             intakes_under_way=read_now,
-            runs={m.key: tuple(self.records.runs(owner=m.key, limit=_RECENT_RUNS)) for _, m in desired.models()},
+            indexes={request: found for request in index_requests(desired) if (found := self.indexes.found(request))},
+            indexes_under_way=indexed_now,
+            runs={
+                **{m.key: tuple(self.records.runs(owner=m.key, limit=_most_runs(m))) for _, m in desired.models()},
+                **{p.key: tuple(self.records.runs(owner=p.key, limit=_RECENT_RUNS)) for _, p in desired.declared_pipelines()},
+            },
+            run_requests={p.key: asked for _, p in desired.declared_pipelines() if (asked := self.requests.of(p.key))},
+            variables=frozenset(os.environ),
             runs_under_way=under_way,
+            at_once=self.runs.at_once,
             code=self.code,
             artifacts=self._artifacts(desired),
             routes=self.gateway.routes(),
@@ -62,3 +80,7 @@ class Observer:
             return msgspec.json.decode(self.artifacts.blob(manifest.config.digest), type=ArtifactConfig).model
         except (NotFoundError, StoreError, msgspec.DecodeError):
             return None
+
+
+def _most_runs(model: Model) -> int:
+    return _RECENT_RUNS if model.spec.window is None else _RUNS_OF_WINDOWS

@@ -10,11 +10,12 @@ from gnomon.resources.status import Condition, ConditionType, Status
 
 @dataclass(frozen=True)
 class Done:
-    """Reality matches what is declared."""
+    """Reality matches what is declared. What comes due later says after how long to ``look_again``."""
 
     reason: str
     message: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    look_again: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Stalled:
     reason: str
     message: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    look_again: timedelta | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from gnomon.operator.actions import Action, Apply, Prune, ServiceRoute, SetRoute
 from gnomon.operator.controllers.dataset import reconcile_dataset
 from gnomon.operator.controllers.decision import Decision
 from gnomon.operator.controllers.model import reconcile_model
+from gnomon.operator.controllers.pipeline import reconcile_pipeline
 from gnomon.operator.controllers.service import reconcile_service, service_route
 from gnomon.operator.outcomes import Done, Outcome, Stalled
 from gnomon.operator.state import Desired, Observed
@@ -18,6 +19,7 @@ from gnomon.resources.compiled import Declared
 from gnomon.resources.dataset import Dataset
 from gnomon.resources.identity import ResourceKey
 from gnomon.resources.model import Model
+from gnomon.resources.pipeline import Pipeline
 from gnomon.resources.project import Project
 from gnomon.resources.release import Release
 from gnomon.resources.service import Service
@@ -61,6 +63,8 @@ def _decide(declared: Declared, desired: Desired, observed: Observed, now: datet
             return Decision(Done("Followed", "the repository is followed with these settings"))
         case Dataset():
             return reconcile_dataset(declared, resource, desired, observed, now)
+        case Pipeline():
+            return reconcile_pipeline(resource, desired, observed, now)
         case Model():
             return reconcile_model(resource, desired, observed, now)
         case Service():

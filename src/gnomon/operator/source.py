@@ -9,6 +9,7 @@ from typing import Any
 
 from gnomon.data.sources import fingerprint, list_files
 from gnomon.errors import DataError, RepositoryError
+from gnomon.operator.pipeline_parts import PipelineCode
 from gnomon.operator.revert import LockState, lock_state, merge_mark
 from gnomon.operator.state import Desired, SourceFiles
 from gnomon.resources.canonical import resource_from_json
@@ -40,6 +41,11 @@ class SourceState:
     """Set when the last move of the branch was not a fast-forward."""
 
 
+def _no_pipelines(_compiled: Compiled, _tree: tuple[TreeEntry, ...]) -> Mapping[ResourceKey, PipelineCode]:
+    """Read no code."""
+    return {}
+
+
 @dataclass
 class SourceFollower:
     """Follows one branch. The last good desired state survives anything that the remote does.
@@ -50,6 +56,7 @@ class SourceFollower:
     repository: Repository
     records: Records
     clock: Callable[[], datetime]
+    read_pipelines: Callable[[Compiled, tuple[TreeEntry, ...]], Mapping[ResourceKey, PipelineCode]] = _no_pipelines
     state: SourceState = field(init=False)
     _cache: ParseCache = field(default_factory=ParseCache, init=False)
     _contents: dict[str, bytes] = field(default_factory=dict, init=False)
@@ -119,6 +126,7 @@ class SourceFollower:
             compiled=compiled,
             tree=tree,
             sources=source_files(compiled, tree),
+            pipelines=self.read_pipelines(compiled, tree),
             locks=self._locks(revision, compiled),
             allowed_prunes=self._allowed_prunes(revision),
         )

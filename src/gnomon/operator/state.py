@@ -6,12 +6,16 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from gnomon.operator.actions import ServiceRoute
+from gnomon.data.window_index import SnapshotIndex
+from gnomon.operator.actions import IndexRequest, ServiceRoute
+from gnomon.operator.pipeline_parts import PipelineCode
 from gnomon.operator.revert import LockState
+from gnomon.operator.run_requests import RunRequest
 from gnomon.resources.compiled import Compiled, Declared
 from gnomon.resources.dataset import Dataset
 from gnomon.resources.identity import Digest, ResourceKey, Revision
 from gnomon.resources.model import Model
+from gnomon.resources.pipeline import Pipeline
 from gnomon.resources.project import Project, ProjectSpec
 from gnomon.resources.release import Release
 from gnomon.resources.service import Service
@@ -37,6 +41,8 @@ class Desired:
     """The files of the commit."""
     sources: Mapping[ResourceKey, SourceFiles] = field(default_factory=dict)
     """By dataset."""
+    pipelines: Mapping[ResourceKey, PipelineCode] = field(default_factory=dict)
+    """By pipeline: what its steps come to."""
     locks: Mapping[ResourceKey, LockState] = field(default_factory=dict)
     """By service: the state of its release file, from history and the high-water mark."""
     allowed_prunes: int | None = None
@@ -59,6 +65,10 @@ class Desired:
     def models(self) -> list[tuple[Declared, Model]]:
         """Return the declared models in the order of their keys."""
         return [(d, d.resource) for _, d in self.in_order if isinstance(d.resource, Model)]
+
+    def declared_pipelines(self) -> list[tuple[Declared, Pipeline]]:
+        """Return the declared pipelines in the order of their keys."""
+        return [(d, d.resource) for _, d in self.in_order if isinstance(d.resource, Pipeline)]
 
     def services(self) -> list[tuple[Declared, Service]]:
         """Return the declared services in the order of their keys."""
@@ -96,6 +106,17 @@ class Intake:
 
 
 @dataclass(frozen=True)
+class Indexed:
+    """What is known of a snapshot's rows by event time, or why it is not known."""
+
+    snapshot: Digest
+    index: SnapshotIndex | None = None
+    error: str = ""
+    retry_at: str = ""
+    """When to try again, in RFC 3339."""
+
+
+@dataclass(frozen=True)
 class Blocked:
     """A release that could not be written back. ``is_final``: a person must act; else trying again later is right."""
 
@@ -127,10 +148,19 @@ class Observed:
     resources: Mapping[ResourceKey, ResourceRecord] = field(default_factory=dict)
     intakes: Mapping[ResourceKey, Intake] = field(default_factory=dict)
     intakes_under_way: frozenset[ResourceKey] = frozenset()
+    indexes: Mapping[IndexRequest, Indexed] = field(default_factory=dict)
+    """What was last found, for each way of asking that a model's windows need."""
+    indexes_under_way: frozenset[IndexRequest] = frozenset()
     runs: Mapping[ResourceKey, tuple[RunRecord, ...]] = field(default_factory=dict)
-    """By model, newest first."""
+    """By model or pipeline, newest first."""
     runs_under_way: Mapping[str, str] = field(default_factory=dict)
     """Progress in words, by run id, of the runs that this process drives."""
+    at_once: int = 2
+    """How many runs can go on at the same time."""
+    run_requests: Mapping[ResourceKey, tuple[RunRequest, ...]] = field(default_factory=dict)
+    """Runs that people asked for, the oldest first."""
+    variables: frozenset[str] = frozenset()
+    """Names of the operator's environment variables, which secrets are taken from."""
     code: str = ""
     """Digest of the code that trains and judges."""
     artifacts: Mapping[Digest, str] = field(default_factory=dict)
