@@ -1,7 +1,8 @@
 """The steps that make a model, as plain functions: they run in processes of their own, with one thread each."""
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from dataclasses import dataclass, replace
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,26 @@ from numpy.typing import NDArray
 from gnomon.data.reading import scan, within
 from gnomon.data.snapshot import Snapshot
 from gnomon.inference.session import Predictor
-from gnomon.resources.model import DEFAULT_CONTAMINATION, Split, Task
+from gnomon.resources.model import DEFAULT_CONTAMINATION, Algorithm, Split, Task
 from gnomon.training.algorithms.interface import TrainingRows
 from gnomon.training.candidates import CandidatePlan
 from gnomon.training.fitting import NativeModel, export, fit_model
 from gnomon.training.forecasting import forecast_of
 from gnomon.training.golden_rows import golden_rows
-from gnomon.training.matrices import Matrices, concatenated, matrices_of
+from gnomon.training.matrices import Matrices, concatenated, matrices_of, run_of
 from gnomon.training.parity import Parity, checked_parity, edge_rows
 from gnomon.training.preparation import Facts, Wanted, prepare_rows, target_values
 from gnomon.training.validation import validation_figures
 
 _LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxruntime", "scikit-learn")
+_EXTRAS: Mapping[Algorithm, str] = {
+    "xgboost": "xgboost",
+    "torch-mlp": "torch",
+    "torch-cnn": "torch",
+    "torch-rnn": "torch",
+    "torch-lstm": "torch",
+}
+"""The module of an algorithm that comes with an extra; distributions of several names provide it."""
 
 Rows = NDArray[np.int64]
 
@@ -42,12 +51,14 @@ def prepare(  # noqa: PLR0913 - each is a part of the step's key
     forecast: Mapping[str, Any] | None = None,
     contamination: float = DEFAULT_CONTAMINATION,
     window: Mapping[str, int] | None = None,
+    definitions: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the training table of a model and its divided rows; of a ``window``, those in ``[start, end)``.
 
     Returns:
-        ``table``: the features, the target, the time and the ``carried`` columns, in normalised types. ``train``,
-        ``validation``, ``test``: indices of rows, int64. ``facts``: ``preparation.Facts`` as JSON.
+        ``table``: the raw columns, the features that ``definitions`` compute of them, the target, the time and the
+        ``carried`` columns, see ``prepared_table``. ``train``, ``validation``, ``test``: indices of rows, int64.
+        ``facts``: ``preparation.Facts`` as JSON.
 
     Raises:
         TrainingError: The snapshot does not suffice for the model.
@@ -56,6 +67,7 @@ def prepare(  # noqa: PLR0913 - each is a part of the step's key
     kept = Snapshot.from_json(snapshot)
     ahead = forecast_of(forecast) if forecast is not None else None
     wanted = Wanted(task, target, tuple(features), Split.model_validate(split), time, tuple(carried), ahead, contamination)
+    wanted = replace(wanted, definitions=definitions or {})
     rows = scan(kept, files)
     if window is not None and time is not None:
         rows = within(rows, time, window["start"], window["end"])
@@ -83,12 +95,11 @@ def fit_candidate(
         ExportRefusedError: The graph disagrees with the native model.
     """
     known, plan = msgspec.convert(facts, Facts), _plan(candidate, name)
-    raw, target = matrices_of(table, known.inputs), target_values(table, known)
-    model = _fit(plan, known, raw, target, train)
-    held_out = raw.take(validation)
+    raw, seen, target = matrices_of(table, known.inputs), matrices_of(table, known.features), target_values(table, known)
+    model = _fit(plan, known, seen, target, train)
     signature = known.signature_of(model.meaning.outputs)
-    predictor = Predictor(export(model, raw, signature), signature)
-    parity = _parity(model, predictor, held_out, known, plan)
+    predictor = Predictor(export(model, raw, signature, known.graph), signature)
+    parity = _parity(model, predictor, _HeldOut(raw.take(validation), seen.take(validation)), known, plan)
     metrics = validation_figures(predictor, known, raw, target, train, validation)
     return {"report": _report(plan, model, parity) | {"metrics": metrics}}
 
@@ -116,21 +127,29 @@ def refit(
         ExportRefusedError: The graph disagrees with the native model.
     """
     known, plan = msgspec.convert(facts, Facts), _plan(candidate, name)
-    raw, target = matrices_of(table, known.inputs), target_values(table, known)
+    raw, seen, target = matrices_of(table, known.inputs), matrices_of(table, known.features), target_values(table, known)
     rows = np.concatenate([train, validation])
-    model = _fit(plan, known, raw, target, rows if known.ordered else np.sort(rows))
+    model = _fit(plan, known, seen, target, rows if known.ordered else np.sort(rows))
     signature = known.signature_of(model.meaning.outputs)
-    content = export(model, raw, signature)
+    content = export(model, raw, signature, known.graph)
     predictor = Predictor(content, signature)
-    held_out = raw.take(test)
+    held_out = _HeldOut(raw.take(test), seen.take(test))
     parity = _parity(model, predictor, held_out, known, plan)
-    golden = golden_rows(predictor, held_out, known.deviation * model.unit, known.seed, model.meaning.threshold)
+    golden = golden_rows(predictor, held_out.raw, known.deviation * model.unit, known.seed, model.meaning.threshold)
     return {
         "model": content,
         "signature": _json_values(signature),
         "golden": _json_values(golden),
-        "report": _report(plan, model, parity) | {"libraries": {name: version(name) for name in _LIBRARIES}},
+        "report": _report(plan, model, parity) | {"libraries": _libraries(plan)},
     }
+
+
+def _libraries(plan: CandidatePlan) -> dict[str, str]:
+    """Return distribution -> version of what a fit and its export depend on; an extra's where the algorithm is one's."""
+    names = list(_LIBRARIES)
+    if plan.algorithm in _EXTRAS:
+        names += packages_distributions()[_EXTRAS[plan.algorithm]]
+    return {name: version(name) for name in names}
 
 
 def _json_values(value: msgspec.Struct) -> Any:
@@ -141,14 +160,24 @@ def _plan(candidate: Mapping[str, Any], name: str) -> CandidatePlan:
     return CandidatePlan(name or candidate["algorithm"], candidate["algorithm"], candidate["params"])
 
 
-def _fit(plan: CandidatePlan, facts: Facts, raw: Matrices, target: NDArray[np.float64], rows: Rows) -> NativeModel:
-    chosen = TrainingRows(raw.take(rows), target[rows], len(facts.classes), facts.ordered, facts.seed)
+@dataclass(frozen=True, eq=False)
+class _HeldOut:
+    """Rows that were not fitted, as a request carries them and as the estimator sees them."""
+
+    raw: Matrices
+    seen: Matrices
+
+
+def _fit(plan: CandidatePlan, facts: Facts, seen: Matrices, target: NDArray[np.float64], rows: Rows) -> NativeModel:
+    chosen = TrainingRows(seen.take(rows), target[run_of(rows)], len(facts.classes), facts.ordered, facts.seed)
     return fit_model(plan, chosen, facts.task, facts.contamination)
 
 
-def _parity(model: NativeModel, predictor: Predictor, held_out: Matrices, facts: Facts, plan: CandidatePlan) -> Parity:
-    rows = concatenated([held_out, edge_rows(facts.inputs, held_out, facts.seed)])
-    return checked_parity(predictor, model.predict(rows), rows, facts.deviation * model.unit, plan.name)
+def _parity(model: NativeModel, predictor: Predictor, held_out: _HeldOut, facts: Facts, plan: CandidatePlan) -> Parity:
+    made_up = edge_rows(facts.inputs, held_out.raw, facts.seed)
+    rows = concatenated([held_out.raw, made_up])
+    native = model.predict(concatenated([held_out.seen, facts.graph.of(made_up)]))
+    return checked_parity(predictor, native, rows, facts.deviation * model.unit, plan.name)
 
 
 def _report(plan: CandidatePlan, model: NativeModel, parity: Parity) -> dict[str, Any]:
