@@ -41,7 +41,8 @@ def grow(plot: Plot, algorithm: str, params: Mapping[str, Any], before: Grown, l
     shared = {name: value for name, value in params.items() if name not in {"class_weight", "n_estimators"}}
     estimator = kind(**shared, n_estimators=length - before.length, random_state=draws, n_jobs=1)
     with np.errstate(over="ignore", invalid="ignore"):
-        estimator.fit(plot.learnt.floats, rows.target, sample_weight=class_weights(rows, params))
+        # A copy: scikit-learn cannot look for missing values in memory that it may not write to.
+        estimator.fit(np.array(plot.learnt.floats), rows.target, sample_weight=class_weights(rows, params))
         empty = np.zeros((len(plot.held_out), max(rows.classes, 1)))
         sums, squares = (np.array(before.state.get(name, empty)) for name in ("sums", "squares"))
         for tree in estimator.estimators_:
