@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 from gnomon.pipeline.dag import Dag, FromStep, FromStore, FunctionRef, Step
@@ -17,7 +18,7 @@ from gnomon.pipeline.driver import execute, process_identity
 from gnomon.pipeline.values import read_result
 from gnomon.runners.processes import ProcessRunner
 from gnomon.stores.objects.disk import DiskObjectStore
-from gnomon.stores.records.sql import open_sqlite
+from gnomon.stores.records.journal import open_journal
 
 FITS = 24
 LIBRARIES = ("lightgbm", "sklearn.ensemble", "sklearn.linear_model", "sklearn.metrics")
@@ -25,11 +26,12 @@ LIBRARIES = ("lightgbm", "sklearn.ensemble", "sklearn.linear_model", "sklearn.me
 
 def chain(root: Path, length: int, start: int) -> Dag:
     """Return the chain, each step taking the value of the one before."""
-    steps = [Step("s000", FunctionRef(root, "steps.py", "s000"), params={"v": start})]
-    steps += [
-        Step(f"s{number:03d}", FunctionRef(root, "steps.py", f"s{number:03d}"), inputs={"v": FromStep(f"s{number - 1:03d}")})
-        for number in range(1, length)
-    ]
+    names = [f"s{number:03d}" for number in range(length)]
+    work = {name: FunctionRef(root, "steps.py", name) for name in names}
+    # The steps note in the file that EXEC_LOG names that they ran; a step sees no variable that it does not declare.
+    steps = [Step(names[0], work[names[0]], params={"v": start}, secrets=("EXEC_LOG",))]
+    for before, name in pairwise(names):
+        steps.append(Step(name, work[name], inputs={"v": FromStep(before)}, secrets=("EXEC_LOG",)))
     return Dag(tuple(steps))
 
 
@@ -56,7 +58,7 @@ def main() -> None:
     what, length, times = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     root = Path.cwd()
     objects = DiskObjectStore(root / "state" / "objects")
-    journal = open_sqlite(root / "state" / "records.db")
+    journal = open_journal(root / "state" / "records.db")
     runner = ProcessRunner(2, ("gnomon.pipeline.child", *(LIBRARIES if what == "fits" else ())))
     for time_around in range(times):
         dag = chain(root, length, min(time_around, 1)) if what == "chain" else fits(root, objects)

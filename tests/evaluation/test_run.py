@@ -17,7 +17,8 @@ from gnomon.pipeline.driver import execute, process_identity
 from gnomon.pipeline.values import keep_result, read_result
 from gnomon.resources.identity import Digest
 from gnomon.resources.model import ModelSpec
-from gnomon.runners.processes import ProcessRunner, Zygote
+from gnomon.runners.processes import ProcessRunner
+from gnomon.runners.warm import Zygote
 from gnomon.stores.artifacts.layout import OciLayout
 from gnomon.stores.objects.disk import DiskObjectStore
 from gnomon.stores.records.interface import StepRecord

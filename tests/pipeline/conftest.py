@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from gnomon.runners.processes import ProcessRunner, Zygote
+from gnomon.runners.processes import ProcessRunner
+from gnomon.runners.warm import Zygote
 
 
 @pytest.fixture(scope="session")

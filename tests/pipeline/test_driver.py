@@ -394,7 +394,7 @@ def test_two_runs_share_a_zygote_from_two_threads(lab: Lab) -> None:
     found: dict[str, Any] = {}
 
     def drive(name: str) -> None:
-        mine = Lab(lab.folder, ProcessRunner(2, zygote=lab.runner._zygote), lab.journal)  # type: ignore[attr-defined]
+        mine = Lab(lab.folder, ProcessRunner(2, zygote=lab.runner._shared), lab.journal)  # type: ignore[attr-defined]
         steps = [lab.step(f"{name}{n}", "number", params={"n": n + 100 * len(name)}) for n in range(8)]
         found[name] = {key: mine.value(record) for key, record in mine.run(Dag(tuple(steps)), name).items()}
         mine.runner.close()

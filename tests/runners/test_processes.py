@@ -17,7 +17,8 @@ import pytest
 from gnomon.errors import StepFailedError, UsageError
 from gnomon.runners.interface import Call, Outcome, Runner
 from gnomon.runners.memory import InlineRunner
-from gnomon.runners.processes import ProcessRunner, Zygote
+from gnomon.runners.processes import ProcessRunner
+from gnomon.runners.warm import Zygote
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LONG = timedelta(seconds=60)

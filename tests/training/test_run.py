@@ -21,7 +21,8 @@ from gnomon.pipeline.driver import execute, process_identity
 from gnomon.pipeline.values import as_arguments, read_result
 from gnomon.resources.dataset import DatasetSpec, Source
 from gnomon.resources.model import ModelSpec
-from gnomon.runners.processes import ProcessRunner, Zygote
+from gnomon.runners.processes import ProcessRunner
+from gnomon.runners.warm import Zygote
 from gnomon.stores.objects.disk import DiskObjectStore
 from gnomon.stores.records.interface import StepRecord
 from gnomon.stores.records.memory import MemoryRecords

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gnomon.pipeline.child import ENTRY
 from gnomon.pipeline.dag import Command, Step
 from gnomon.pipeline.values import INLINE_BYTES
 from gnomon.runners.interface import Call, Needs
+
+ENTRY = "gnomon.pipeline.child:run_step"
+"""What a runner is asked to call."""
 
 
 def needs_of(step: Step) -> Needs:

@@ -21,8 +21,6 @@ from gnomon.runners.child import seed_everything
 from gnomon.stores.objects.disk import DiskObjectStore
 
 _PYTHON = importlib.util.MAGIC_NUMBER
-ENTRY = f"{__name__}:run_step"
-"""What a runner is asked to call."""
 
 
 def run_step(payload: bytes) -> bytes:

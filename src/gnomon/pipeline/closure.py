@@ -61,6 +61,7 @@ class Closures:
     def __init__(self) -> None:
         self._functions: dict[tuple[FunctionRef, tuple[str, ...] | None], Closure] = {}
         self._projects: dict[tuple[Path, str | None, tuple[str, ...] | None], Project] = {}
+        self._roots: dict[Path, Path] = {}
         self._versions: dict[frozenset[str], Mapping[str, str]] = {}
 
     def of(self, function: FunctionRef, search: tuple[str, ...] | None = None) -> Closure:
@@ -70,7 +71,7 @@ class Closures:
         return self._functions[function, search]
 
     def _walked(self, function: FunctionRef, search: tuple[str, ...] | None) -> Closure:
-        root = function.root.resolve()
+        root = self._roots.get(function.root) or self._roots.setdefault(function.root, function.root.resolve())
         file = PurePosixPath(function.file)
         if file.is_absolute() or ".." in file.parts or file.suffix != ".py":
             raise UsageError(f"{function.file!r} is not a Python file below {root}", "give a relative path such as train.py")

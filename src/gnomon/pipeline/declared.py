@@ -98,8 +98,9 @@ def named_files(spec: PipelineSpec) -> frozenset[str]:
         words = _words(step.command) if isinstance(step.command, str) else step.command or ()
         named |= {part for word in words for part in _parts(word)}
     if spec.environment is not None:
-        # A lock file is read together with the project that it locks.
-        named |= {spec.environment, str(PurePosixPath(spec.environment).with_name("pyproject.toml"))}
+        # A lock file is read together with the project that it locks, requirements with those that they include.
+        folder = PurePosixPath(spec.environment).parent
+        named |= {spec.environment, *(str(folder / each) for each in ("pyproject.toml", "requirements", "*.txt", "*.in"))}
     return frozenset(named)
 
 

@@ -6,7 +6,6 @@ moment, and the same call with the same run carries on.
 
 import json
 import os
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +26,7 @@ from gnomon.pipeline.values import is_kept, picked, without_inline
 from gnomon.resources.identity import Digest
 from gnomon.runners.interface import Needs, Outcome, Runner
 from gnomon.stores.objects.interface import ObjectStore
-from gnomon.stores.records.interface import Journal, StepRecord, StepState
+from gnomon.stores.records.steps import Journal, StepRecord, StepState
 
 __all__ = ["execute", "is_alive", "process_identity"]
 
@@ -221,8 +220,11 @@ class _Execution:
             time.sleep(max(patience, timedelta(0)).total_seconds())
 
     def _clear_workspace(self) -> None:
-        # Steps of a driver that was killed a moment ago may still write here; nothing of ours has the name of theirs.
-        shutil.rmtree(self._workspace, ignore_errors=True)
+        if self._workspace.exists():
+            import shutil  # noqa: PLC0415 - takes 2 ms, and a run of which everything is known has no workspace
+
+            # Steps of a driver that was killed a moment ago may still write here; nothing of ours has the name of theirs.
+            shutil.rmtree(self._workspace, ignore_errors=True)
 
     def _give_up(self) -> Mapping[str, StepRecord]:
         self._runner.cancel()

@@ -132,6 +132,8 @@ class Source:
         self.statements = tuple(
             Statement(node, acts=not quiet.statement(node) or _is_for_effect(node, named, is_project)) for node in nodes
         )
+        self.run_by_import = tuple((index, each) for index, each in enumerate(self.statements) if each.executes or each.acts)
+        """The statements that matter when the module is imported, with their places."""
         self.bindings: dict[str, list[Statement]] = {}
         for statement in self.statements:
             for name in statement.binds:

@@ -137,7 +137,7 @@ class Walk:
                 self._to_execute.append(prefix)
 
     def _run_module(self, module: _Module) -> None:
-        for index, statement in enumerate(module.source.statements if module.source is not None else ()):
+        for index, statement in module.source.run_by_import if module.source is not None else ():
             for source in statement.executes:
                 self._executes(module, source)
             if statement.acts:

@@ -16,10 +16,7 @@ from typing import Any, NoReturn
 
 import gnomon
 from gnomon.errors import GnomonError
-
-DONE = b"done"
-FAILED = b"fail"
-NO_MEMORY = b"nome"
+from gnomon.runners.exchange import DONE, FAILED, NO_MEMORY
 
 _ERROR_CHARACTERS = 4000  # the log holds the rest
 _OURS = str(Path(gnomon.__file__).resolve().parent) + os.sep

@@ -1,133 +1,22 @@
 """Calls as processes of this machine, forked from a warm zygote."""
 
 import json
-import logging
 import os
-import select
-import signal
-import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from gnomon.errors import StepFailedError, UsageError
-from gnomon.runners.child import DONE, FAILED, NO_MEMORY
+from gnomon.errors import UsageError
+from gnomon.runners.exchange import DONE, FAILED, NO_MEMORY
 from gnomon.runners.interface import Call, Needs, Outcome
-from gnomon.runners.surroundings import surroundings
 
-_LOG = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from gnomon.runners.warm import Connection, Zygote
+
 _State = Literal["done", "failed", "killed", "timed-out", "cancelled"]
 _Reason = Literal["", "error", "memory", "timeout", "signal", "lost", "cancelled"]
-_MESSAGE_BYTES = 1 << 16
-_LONG_START_S = 120.0
-
-_FOREIGN = Path(__file__).with_name("foreign.py")
-
-
-class Zygote:
-    """The warm process, started when it is first needed and again when it died. Safe to share between threads.
-
-    Args:
-        preload: Modules that it imports before the first fork. Those that start threads are left to the calls.
-        python: The interpreter of another environment, which need not have this package installed.
-    """
-
-    def __init__(self, preload: Sequence[str] = (), python: Path | None = None) -> None:
-        self._preload = tuple(preload)
-        self._python = python
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
-        self.skipped: tuple[str, ...] = ()
-        """The modules of ``preload`` that were not preloaded, because they start threads."""
-
-    def connect(self) -> socket.socket:
-        """Return a connection of its own to the zygote, over which calls are started and their ends are told.
-
-        Raises:
-            StepFailedError: The zygote cannot be started; the cause says why.
-        """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            with theirs, self._lock:
-                self._introduce(theirs)
-        except BaseException:
-            ours.close()
-            raise
-        return ours
-
-    def close(self) -> None:
-        """End the zygote and everything that it started."""
-        with self._lock:
-            self._stop()
-
-    def _introduce(self, client: socket.socket) -> None:
-        for _ in range(2):
-            control = self._started()
-            try:
-                socket.send_fds(control, [b"+"], [client.fileno()])
-            except OSError:
-                self._stop()  # it died since it was last used
-            else:
-                return
-        raise StepFailedError("the process that steps are forked from dies at once", "look for its last words on stderr")
-
-    def _started(self) -> socket.socket:
-        if self._control is not None and self._process is not None and self._process.poll() is None:
-            return self._control
-        self._stop()
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            ours = [sys.executable, "-P", "-m", "gnomon.runners.zygote"]
-            program = ours if self._python is None else [str(self._python), "-P", str(_FOREIGN)]
-            try:
-                # -P: the working directory is not a place to import from.
-                self._process = subprocess.Popen(
-                    [*program, str(theirs.fileno()), *self._preload],
-                    env=surroundings(os.environ, self._python),
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                self._control.close()
-                self._control = None
-                raise StepFailedError(
-                    f"{program[0]} cannot be started: {error.strerror}", "remove that environment, so that it is built again"
-                ) from error
-        self._control.settimeout(_LONG_START_S)
-        try:
-            hello = json.loads(self._control.recv(_MESSAGE_BYTES) or b'{"error": "it ended without a word"}')
-        except TimeoutError:
-            hello = {"error": f"not ready after {_LONG_START_S:.0f} s"}
-        if "error" in hello:
-            self._stop()
-            raise StepFailedError(
-                f"the process that steps are forked from does not start: {hello['error']}",
-                f"see that these modules can be imported: {', '.join(self._preload)}",
-            )
-        self.skipped = tuple(each for each in hello["skipped"].split(",") if each)
-        if self.skipped:
-            _LOG.info("zygote_left_out", extra={"modules": self.skipped, "reason": "starts threads"})
-        return self._control
-
-    def _stop(self) -> None:
-        if self._control is not None:
-            self._control.close()
-            self._control = None
-        if self._process is not None:
-            try:
-                self._process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
 
 
 class ProcessRunner:
@@ -141,14 +30,16 @@ class ProcessRunner:
         zygote: A shared zygote instead; ``close`` then leaves it alone.
     """
 
-    def __init__(self, slots: int, preload: Sequence[str] = (), *, zygote: Zygote | None = None) -> None:
+    # What starts processes is imported with the first call: it takes 6 ms, and a run of which everything is known has none.
+
+    def __init__(self, slots: int, preload: Sequence[str] = (), *, zygote: "Zygote | None" = None) -> None:
         if slots < 1:
             raise UsageError(f"a runner with {slots} slots runs nothing", "give at least one slot")
         self._slots = slots
-        self._owns_zygote = zygote is None
-        self._zygote = zygote if zygote is not None else Zygote(preload)
-        self._foreign: dict[Path, Zygote] = {}
-        self._connections: dict[Path | None, socket.socket] = {}
+        self._preload = preload
+        self._shared = zygote
+        self._own: dict[Path | None, Zygote] = {}
+        self._connections: dict[Path | None, Connection] = {}
         self._running: dict[int, tuple[Call, int]] = {}
         self._numbers = 0
         self._unreported: list[Outcome] = []
@@ -172,7 +63,7 @@ class ProcessRunner:
             raise UsageError(f"{call.token} is one call more than the {self._slots} slots", "wait for another one to end")
         connection = self._connections.get(call.python)
         if connection is None:
-            connection = self._connections[call.python] = self._zygote_of(call.python, call.entry.partition(":")[0]).connect()
+            connection = self._connections[call.python] = self._zygote_for(call).connect()
         self._numbers += 1
         limits = {
             "id": self._numbers,
@@ -181,9 +72,7 @@ class ProcessRunner:
         }
         exchange = _exchange(call)
         self._running[self._numbers] = (call, exchange)
-        try:
-            socket.send_fds(connection, [json.dumps(limits).encode()], [exchange])
-        except OSError:
+        if not connection.start(limits, exchange):
             self._lose_zygote(call.python)
 
     def wait(self, timeout: timedelta) -> Sequence[Outcome]:
@@ -191,20 +80,15 @@ class ProcessRunner:
         deadline = time.monotonic() + timeout.total_seconds()
         while not self._unreported and self._running:
             patience = deadline - time.monotonic()
-            ready = _readable(self._connections, patience) if patience >= 0 else ()
-            if not ready:
+            if patience < 0 or not self._hear(patience):
                 break
-            for python in ready:
-                self._hear(python)
         ended, self._unreported = self._unreported, []
         return ended
 
     def cancel(self) -> None:
         """Kill every running call; each is then reported as ``cancelled`` by ``wait``."""
         for python in {call.python for call, _ in self._running.values()}:
-            try:
-                self._connections[python].send(b'{"cancel": true}')
-            except OSError:
+            if not self._connections[python].cancel():
                 self._lose_zygote(python)
 
     def close(self) -> None:
@@ -215,26 +99,33 @@ class ProcessRunner:
         for _, exchange in self._running.values():
             os.close(exchange)
         self._running.clear()
-        for zygote in (*self._foreign.values(), *([self._zygote] if self._owns_zygote else ())):
+        for zygote in self._own.values():
             zygote.close()
-        self._foreign.clear()
+        self._own.clear()
 
-    def _zygote_of(self, python: Path | None, module: str) -> Zygote:
-        if python is None:
-            return self._zygote
-        return self._foreign.setdefault(python, Zygote((module,), python))
+    def _zygote_for(self, call: Call) -> "Zygote":
+        from gnomon.runners.warm import Zygote  # noqa: PLC0415 - see above
 
-    def _hear(self, python: Path | None) -> None:
-        try:
-            message = self._connections[python].recv(_MESSAGE_BYTES)
-        except ConnectionError:
-            message = b""
-        if not message:
-            self._lose_zygote(python)
-            return
-        report = json.loads(message)
-        call, exchange = self._running.pop(report["id"])
-        self._unreported.append(_outcome(call, report, _content(exchange)))
+        if call.python is None and self._shared is not None:
+            return self._shared
+        if call.python not in self._own:
+            modules = self._preload if call.python is None else (call.entry.partition(":")[0],)
+            self._own[call.python] = Zygote(modules, call.python)
+        return self._own[call.python]
+
+    def _hear(self, patience_s: float) -> bool:
+        """Take the reports that come, and return whether any came in time."""
+        from gnomon.runners.warm import speaking  # noqa: PLC0415 - see above
+
+        heard = speaking(self._connections.values(), patience_s)
+        for python, connection in [each for each in self._connections.items() if each[1] in heard]:
+            report = connection.report()
+            if report is None:
+                self._lose_zygote(python)
+                continue
+            call, exchange = self._running.pop(report["id"])
+            self._unreported.append(_outcome(call, report, _content(exchange)))
+        return bool(heard)
 
     def _lose_zygote(self, python: Path | None) -> None:
         lost = [number for number, (call, _) in self._running.items() if call.python == python]
@@ -267,15 +158,6 @@ def _content(exchange: int) -> bytes:
     with os.fdopen(exchange, "rb") as file:
         file.seek(0)
         return file.read()
-
-
-def _readable(connections: Mapping[Path | None, socket.socket], timeout_s: float) -> Sequence[Path | None]:
-    """Return the interpreters whose zygotes have something to say."""
-    poller = select.poll()
-    names = {connection.fileno(): python for python, connection in connections.items()}
-    for number in names:
-        poller.register(number, select.POLLIN)
-    return [names[number] for number, _ in poller.poll(timeout_s * 1000)]
 
 
 def _outcome(call: Call, report: Mapping[str, Any], content: bytes) -> Outcome:
@@ -317,6 +199,8 @@ def _verdict(call: Call, report: Mapping[str, Any], how: bytes) -> tuple[_State,
 
 
 def _signal_name(number: int) -> str:
+    import signal  # noqa: PLC0415 - see ProcessRunner
+
     try:
         return signal.Signals(number).name
     except ValueError:

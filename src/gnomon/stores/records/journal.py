@@ -15,7 +15,7 @@ from typing import Any
 
 from gnomon.errors import StoreError, UsageError
 from gnomon.resources.identity import Digest
-from gnomon.stores.records.interface import StepRecord
+from gnomon.stores.records.steps import StepRecord
 from gnomon.stores.records.values import REVISION, check_ended, check_started, clean_text, encode_json, last_attempts, utc
 
 _WAIT_S = 10.0

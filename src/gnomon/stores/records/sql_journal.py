@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from gnomon.stores.records import rows
 from gnomon.stores.records.database import Database
-from gnomon.stores.records.interface import StepRecord
+from gnomon.stores.records.steps import StepRecord
 from gnomon.stores.records.schema import CLOSURES, STEPS
 from gnomon.stores.records.values import check_ended, check_started, last_attempts
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gnomon.errors import UsageError
 from gnomon.resources.identity import Digest
-from gnomon.stores.records.interface import StepRecord
+from gnomon.stores.records.steps import StepRecord
 
 REVISION = "0002"
 """The migration that makes the tables of this version. Revisions are four digits and grow."""
