@@ -27,6 +27,19 @@ def emit_log_sum_exp(graph: GraphBuilder, exponents: str) -> str:
     return graph.node("Add", graph.node("Log", graph.node("ReduceSum", powers, graph.integers(1), keepdims=1)), largest)
 
 
+def probabilities_of(scores: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
+    """Return the same in NumPy: (N, 1) log-odds of the second of two classes, or (N, classes) scores, in."""
+    if classes > 2:
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    second = 1 / (1 + np.exp(-np.clip(scores[:, 0], -_CERTAIN, _CERTAIN)))
+    return np.stack([1 - second, second], axis=1)
+
+
+_CERTAIN = 700.0
+"""Log-odds beyond it have no other probability in float64."""
+
+
 def emit_two_classes(graph: GraphBuilder, second: str) -> str:
     """Emit the probabilities of two classes from the second's, float32 (N, 1) in, (N, 2) out; rounding leaves none below 0."""
     none, one = graph.constant(np.array(0, dtype=np.float32)), graph.constant(np.array(1, dtype=np.float32))

@@ -13,7 +13,7 @@ from gnomon.training.algorithms.growth import STOP, Grown, Plot, Watch
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.early_stopping import inner_rows
 from gnomon.training.estimator_inputs import fit_for_trees
-from gnomon.training.links import emit_probabilities
+from gnomon.training.links import emit_probabilities, probabilities_of
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing
 from gnomon.training.trees import DecisionTree, TreeEnsemble, emit_ensemble, leaf
@@ -85,7 +85,10 @@ def _grown(plot: Plot, params: Mapping[str, Any], before: Grown, length: int, wa
     for tree, leaves in enumerate(_leaves(booster, plot.held_out.floats)):
         watched[:, tree % outputs] += values[tree][leaves]
         if tree % outputs == outputs - 1:
-            watch(before.length + tree // outputs + 1, _answers(watched, rows.classes, base))
+            watch(
+                before.length + tree // outputs + 1,
+                probabilities_of(watched, rows.classes) if rows.classes else watched[:, 0] + base,
+            )
     return Grown(length, {"learnt": learnt, "watched": watched})
 
 
@@ -93,16 +96,6 @@ def _leaves(booster: lightgbm.Booster, features: NDArray[np.float32]) -> NDArray
     """Return the leaf of each row, (trees, rows)."""
     leaves = np.asarray(booster.predict(features, pred_leaf=True, num_threads=1))
     return np.ascontiguousarray(leaves.reshape(len(features), -1).T.astype(np.int64))
-
-
-def _answers(scores: Floats, classes: int, base: float) -> Floats:
-    if classes > 2:
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-    if classes:
-        second = 1 / (1 + np.exp(-np.clip(scores[:, 0], -_FLAT, _FLAT)))
-        return np.stack([1 - second, second], axis=1)
-    return np.asarray(scores[:, 0] + base)
 
 
 def _centred(rows: TrainingRows) -> tuple[Floats, float]:
@@ -115,8 +108,6 @@ _CUTTING = {"feature_pre_filter": False, "num_threads": 1, "verbosity": -1}
 """Nothing here depends on a candidate."""
 _CHUNK = 65_536
 """Rows whose leaves are held at once."""
-_FLAT = 700.0
-"""Scores beyond it have no other probability in float64."""
 
 
 def _settings(rows: TrainingRows, params: Mapping[str, Any]) -> dict[str, Any]:

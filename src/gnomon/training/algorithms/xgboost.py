@@ -10,16 +10,19 @@ import xgboost
 from numpy.typing import NDArray
 
 from gnomon.features.graph import GraphBuilder
+from gnomon.training.algorithms.growth import STOP, Grown, Plot, Watch
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.early_stopping import inner_rows
 from gnomon.training.estimator_inputs import fit_for_trees
-from gnomon.training.links import emit_probabilities
+from gnomon.training.links import emit_probabilities, probabilities_of
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing
 from gnomon.training.trees import DecisionTree, TreeEnsemble, emit_ensemble
 
 _OURS = frozenset({"n_estimators", "early_stopping_rounds", "class_weight", "objective"})
 """Parameters that are not handed on as they are."""
+_DRAWING = ("subsample", "colsample_bytree")
+"""Shares of the rows and features that each tree is given."""
 _SURE = 1e-6
 """The start of two classes is held this far from certainty."""
 
@@ -49,6 +52,37 @@ def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedXgboost":
     booster = xgboost.train(settings, _data(features, target, weights, np.arange(len(target))), rounds)
     base = float(np.log(start / (1 - start))) if rows.classes == 2 else mean
     return FittedXgboost(preprocessing, booster, base, rows.classes)
+
+
+def grow(plot: Plot, params: Mapping[str, Any], before: Grown, length: int, watch: Watch) -> Grown:
+    """Grow a booster on to ``length`` rounds: the same trees as those of one long fit.
+
+    Where rows or features are drawn for each tree, the draws begin anew every ``STOP`` rounds, so that stops change nothing.
+    """
+    rows, features = plot.rows, plot.learnt.floats
+    mean = 0.0 if rows.classes else float(rows.target.mean())
+    weights = class_weights(rows, params)
+    start = _start(rows, weights)
+    settings = _settings(rows, params) | {"base_score": start}
+    booster: Any = xgboost.Booster(model_file=bytearray(before.state["model"].tobytes())) if before.length else None
+    everything = _data(features, rows.target - mean, weights, np.arange(len(rows.target)))
+    draws = any(params[name] < 1 for name in _DRAWING)
+    reached = before.length
+    while reached < length:
+        stop = min(length, (reached // STOP + 1) * STOP) if draws else length
+        booster = xgboost.train(settings | {"seed": rows.seed + reached}, everything, stop - reached, xgb_model=booster)
+        reached = stop
+    held_out = xgboost.DMatrix(plot.held_out.floats, nthread=1)
+    base = float(np.log(start / (1 - start))) if rows.classes == 2 else start
+    outputs = rows.classes if rows.classes > 2 else 1
+    empty = np.full((len(plot.held_out), outputs), base)
+    watched = np.array(before.state.get("watched", empty))
+    for round_ in range(before.length, length):
+        added = booster.predict(held_out, output_margin=True, iteration_range=(round_, round_ + 1))
+        watched += np.asarray(added, dtype=np.float64).reshape(empty.shape) - base
+        watch(round_ + 1, probabilities_of(watched, rows.classes) if rows.classes else watched[:, 0] + mean)
+    model = np.frombuffer(bytes(booster.save_raw("ubj")), dtype=np.uint8)
+    return Grown(length, {"model": model, "watched": watched})
 
 
 def _data(features: NDArray[np.float32], target: Floats, weights: Floats | None, part: NDArray[np.int64]) -> xgboost.DMatrix:

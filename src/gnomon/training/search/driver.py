@@ -105,7 +105,7 @@ def search(spec: ModelSpec, steps: Sequence[Step], root: Path, work: Work) -> Fo
 
 def follow(record: Mapping[str, Any]) -> tuple[CandidatePlan, ...]:
     """Return the candidates that a recorded search chose, as they are to be refitted, the best first."""
-    return tuple(CandidatePlan(each["name"], each["algorithm"], each["params"]) for each in record["order"])
+    return tuple(CandidatePlan.from_json(each) for each in record["order"])
 
 
 @dataclass

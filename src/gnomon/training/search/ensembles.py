@@ -28,6 +28,7 @@ class Ensemble:
 ENSEMBLES: Mapping[Algorithm, Ensemble] = {
     "lightgbm": Ensemble("booster", "n_estimators", "early_stopping_round"),
     "hist-gradient-boosting": Ensemble("booster", "max_iter", "n_iter_no_change"),
+    "xgboost": Ensemble("booster", "n_estimators", "early_stopping_rounds"),
     "random-forest": Ensemble("forest", "n_estimators"),
     "extra-trees": Ensemble("forest", "n_estimators"),
 }
@@ -36,6 +37,7 @@ ENSEMBLES: Mapping[Algorithm, Ensemble] = {
 ENCODINGS: Mapping[Algorithm, Encoding] = {
     "lightgbm": "trees",
     "hist-gradient-boosting": "trees",
+    "xgboost": "trees",
     "random-forest": "trees",
     "extra-trees": "trees",
     "decision-tree": "trees",

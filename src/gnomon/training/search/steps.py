@@ -169,6 +169,8 @@ def _grown(plan: CandidatePlan, plot: Plot, before: Grown, length: int, watch: W
                 return lightgbm.grow(plot, plan.params, before, length, watch)
             case "hist-gradient-boosting":
                 return hist_gradient_boosting.grow(plot, plan.params, before, length, watch)
+            case "xgboost":
+                return _grown_xgboost(plan, plot, before, length, watch)
             case _:
                 return forest.grow(plot, plan.algorithm, plan.params, before, length, watch)
     except (ValueError, ArithmeticError, LightGBMError) as error:
@@ -176,3 +178,16 @@ def _grown(plan: CandidatePlan, plot: Plot, before: Grown, length: int, watch: W
             f"candidate {plan.name} cannot be fitted: {str(error).partition('.')[0]}",
             "check the target and the features for extreme values, or use another algorithm",
         ) from error
+
+
+def _grown_xgboost(plan: CandidatePlan, plot: Plot, before: Grown, length: int, watch: Watch) -> Grown:
+    try:
+        from gnomon.training.algorithms import xgboost  # noqa: PLC0415 - an extra, which other candidates do without
+    except ModuleNotFoundError as error:
+        if error.name != "xgboost":
+            raise
+        raise TrainingError(
+            f"candidate {plan.name} needs XGBoost, which is not installed where steps run",
+            "install gnomon[xgboost] there, or use lightgbm or hist-gradient-boosting",
+        ) from error
+    return xgboost.grow(plot, plan.params, before, length, watch)
