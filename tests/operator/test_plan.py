@@ -124,7 +124,8 @@ def test_a_run_that_a_crash_left_behind_is_resumed_under_its_id() -> None:
 def test_a_run_for_inputs_that_nobody_wants_any_more_is_cancelled_and_a_new_one_started() -> None:
     desired = desired_of(MANIFESTS)
     observed = replace(settled(desired), routes=(route(None),))
-    old = replace(run_of(desired, observed, "running"), fingerprint="something else")
+    run = run_of(desired, observed, "running")
+    old = replace(run, fingerprint="another", summary={"parts": {**run.summary["parts"], "data": "older"}})
     observed = replace(with_runs(observed, old), runs_under_way={old.id: "1 of 4 steps"})
     assert actions_of(desired, observed) == [CancelRun, StartRun]
 

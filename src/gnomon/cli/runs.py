@@ -1,59 +1,52 @@
-"""``gnomon runs`` and ``logs``: how models were made."""
+"""``gnomon runs`` and ``logs``: how models were made, and pipelines run."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gnomon.cli.client import ControlClient, escaped, parse_reference
-from gnomon.cli.output import Column, Format, Output, print_document, print_rows, say
+from gnomon.cli.output import Format, Output, print_document, print_rows, say
+from gnomon.cli.run_table import newest_by_window, run_columns, run_owner, run_row
+from gnomon.cli.steps import STEP_COLUMNS, step_row
+from gnomon.errors import UsageError
 
-_RUNS = (
-    Column("RUN", "id"),
-    Column("MODEL", "model"),
-    Column("STATE", "state"),
-    Column("VERSION", "version"),
-    Column("WINNER", "winner"),
-    Column("STARTED", "started"),
-    Column("MESSAGE", "message"),
-    Column("REVISION", "commit", wide=True),
-    Column("SNAPSHOT", "data", wide=True),
-    Column("METRICS", "metrics", wide=True),
-)
-_STEPS = (
-    Column("STEP", "name"),
-    Column("STATE", "state"),
-    Column("ATTEMPT", "attempt"),
-    Column("CPU s", "cpuSeconds"),
-    Column("MEMORY MB", "memory"),
-    Column("ERROR", "error"),
-    Column("KEY", "key", wide=True),
-)
+_MOST_RUNS = 10_000
 
 
 def runs(
     run: Annotated[str | None, typer.Argument(help="One run, with its steps.")] = None,
     model: Annotated[str | None, typer.Option(help="Only runs of this model.")] = None,
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="The model's namespace.")] = "default",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 50,
+    pipeline: Annotated[str | None, typer.Option(help="Only runs of this pipeline.")] = None,
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Their namespace.")] = "default",
+    windows: Annotated[
+        bool, typer.Option("--windows", help="The newest run for each window, the oldest window first.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST_RUNS, help="How many at most.")] = 50,
     output: Output = Format.TABLE,
 ) -> None:
-    """List runs, newest first, or show the steps of one."""
+    """List runs, newest first, or show the steps of one. With -o wide, every metric has a column."""
     client = ControlClient()
     if run is not None:
         found = client.get(f"/runs/{escaped(run)}")
         if output in {Format.JSON, Format.YAML}:
             print_document(found, output)
             return
-        say(f"{found['id']}  {found['model']}  {found['state']}: {found['progress'] or found['message']}")
+        say(f"{found['id']}  {run_owner(found)}  {found['state']}: {found['progress'] or found['message']}")
         if found["hasReport"]:
             say(f"report: {client.url}/api/v1/runs/{escaped(run)}/report.html")
-        print_rows([_step_row(step) for step in found["steps"]], _STEPS, output, documents=found["steps"])
+        print_rows([step_row(step) for step in found["steps"]], STEP_COLUMNS, output, documents=found["steps"])
         return
-    key = parse_reference(model, "Model").key(namespace) if model is not None else None
-    query = {"model": key.name, "namespace": key.namespace} if key is not None else {}
-    items = client.get("/runs", limit=limit, **query)["items"]
-    print_rows([_run_row(item) for item in items], _RUNS, output, documents=items, empty="no runs yet")
+    if model is not None and pipeline is not None:
+        raise UsageError("a run is of a model or of a pipeline", "give --model or --pipeline")
+    kind = "Model" if model is not None else "Pipeline"
+    named = model if model is not None else pipeline
+    key = parse_reference(named, kind).key(namespace) if named is not None else None
+    query = {kind.lower(): key.name, "namespace": key.namespace} if key is not None else {}
+    items = client.get("/runs", limit=_MOST_RUNS if windows else limit, **query)["items"]
+    if windows:
+        items = newest_by_window(items)[-limit:]
+    empty = "no runs for windows yet" if windows else "no runs yet"
+    print_rows([run_row(item) for item in items], run_columns(items), output, documents=items, empty=empty)
 
 
 def logs(
@@ -68,26 +61,3 @@ def logs(
         if step is None:
             say(f"==> {name}" + ("" if text else ": wrote nothing"))
         say(text, nl=not text.endswith("\n") and bool(text))
-
-
-def _run_row(item: Mapping[str, Any]) -> dict[str, Any]:
-    summary = item["summary"]
-    return {
-        **item,
-        "version": f"v{item['version']}" if item["version"] is not None else "",
-        "winner": summary.get("winner") or "",
-        "started": item["startedAt"][:19],
-        "message": item["progress"] or item["message"],
-        "commit": item["revision"][:10],
-        "data": item["snapshot"][:19],
-        "metrics": ", ".join(f"{name} {_value(measured)}" for name, measured in (summary.get("metrics") or {}).items()),
-    }
-
-
-def _value(measured: Any) -> str:
-    value = measured.get("value") if isinstance(measured, Mapping) else measured
-    return f"{value:.5g}" if isinstance(value, int | float) else "-"
-
-
-def _step_row(step: Mapping[str, Any]) -> dict[str, Any]:
-    return {**step, "memory": round(step["peakMemoryBytes"] / 1e6), "key": step["key"][:12]}

@@ -15,8 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
-_YEAR = 12
-_DECEMBER = 12
+_MONTHS = 12
 EARLIEST = datetime(1000, 1, 1, tzinfo=UTC)
 """What happened before this, or after ``LATEST``, is a mistake of the data, and in no window."""
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
@@ -56,7 +55,7 @@ class Window:
             return f"{start:%Y-%m-%d}"
         if start.day == 1 and end == _later(start, 1):
             return f"{start:%Y-%m}"
-        if (start.month, start.day) == (1, 1) and end == _later(start, _YEAR):
+        if (start.month, start.day) == (1, 1) and end == _later(start, _MONTHS):
             return f"{start:%Y}"
         return f"{start:%Y-%m-%d}/{end - _DAY:%Y-%m-%d}"
 
@@ -112,7 +111,7 @@ class Windows:
         """Return the number of the last window that has ended at a moment."""
         if isinstance(self.every, timedelta):
             return (at - self._origin) // self.every
-        months = (at.year - self._origin.year) * _YEAR + at.month - self._origin.month
+        months = (at.year - self._origin.year) * _MONTHS + at.month - self._origin.month
         if self._step_of_months(months) > at:
             months -= 1
         return months // self.every.count
@@ -125,6 +124,10 @@ class Windows:
             found.append(window)
             number += 1
         return tuple(found)
+
+    def has(self, window: Window) -> bool:
+        """Return whether this is one of these windows."""
+        return self.ending(self.number_at(window.end)) == window
 
     @property
     def _origin(self) -> datetime:
@@ -143,5 +146,5 @@ class Windows:
 
 def _later(at: datetime, months: int) -> datetime:
     """Return the same day and hour of another month. The day is one that every month has."""
-    years, month = divmod(at.month - 1 + months, _DECEMBER)
+    years, month = divmod(at.month - 1 + months, _MONTHS)
     return at.replace(year=at.year + years, month=month + 1)

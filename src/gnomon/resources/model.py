@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 
 from gnomon.resources.base import ColumnName, Name, Resource, Strict
 from gnomon.resources.cron import Cron, TimeZone
+from gnomon.resources.feature import NamedFeature
 from gnomon.resources.quantities import ByteSize, Duration, Moment, Months, Share, Span
 from gnomon.resources.search import Search
 
@@ -39,6 +40,7 @@ Algorithm = Literal[
     "kernel-density",
     "pca",
     "isolation-forest",
+    "python",
 ]
 Metric = Literal[
     "rmse",
@@ -113,6 +115,8 @@ ALGORITHMS_BY_TASK: Mapping[Task, tuple[Algorithm, ...]] = {
     "anomaly": ("isolation-forest", "gaussian-mixture", "kernel-density", "pca"),
     "forecasting": _REGRESSORS,
 }
+PYTHON_TASKS: frozenset[Task] = frozenset({"regression", "classification"})
+"""What a function of the repository can learn."""
 TASKS_BY_ALGORITHM: Mapping[Algorithm, tuple[Task, ...]] = {
     algorithm: tuple(task for task in get_args(Task) if algorithm in ALGORITHMS_BY_TASK.get(task, ()))
     for algorithm in get_args(Algorithm)
@@ -192,12 +196,14 @@ SearchValues = Annotated[
 class Candidate(Strict):
     """One algorithm; ``search`` makes one candidate for every combination of its values."""
 
-    algorithm: Algorithm
-    """What is fitted."""
+    algorithm: Algorithm = "python"
+    """What is fitted; left out where ``python`` says it."""
+    python: str | None = None
+    """A function of the repository, as ``file.py:name``, that fits instead of an algorithm: ``fit(X, y, **params)``."""
     name: Name | None = None
     """What reports call it; the default is the algorithm."""
     params: dict[str, Value] = Field(default_factory=dict)
-    """Parameters of the algorithm, under their names in its library."""
+    """Parameters of the algorithm, under their names in its library, or of the function."""
     search: dict[str, SearchValues] = Field(default_factory=dict)
     """Parameters to try: lists of values, or ranges. Every combination is a candidate."""
     random: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -217,11 +223,13 @@ class Candidate(Strict):
 class Split(Strict):
     """How rows are divided. By ``time``, the newest rows are the test rows."""
 
-    by: Literal["time", "random", "stratified"] | None = None
+    by: Literal["time", "random", "stratified", "group"] | None = None
     """The default is ``time`` where the dataset declares a time column.
 
     Without one it is ``stratified`` for classification and ``random`` for other tasks. Forecasting is always by ``time``.
     """
+    column: ColumnName | None = None
+    """By ``group`` only: the column whose equal values name a group. Rows of a group stay on one side."""
     test: Share = 0.2
     """Share of all rows on which gates are measured. Nothing is fitted or chosen on them."""
     validation: Share = 0.2
@@ -332,8 +340,10 @@ class ModelSpec(Strict):
     """The Dataset of this namespace to learn from."""
     target: ColumnName | None = None
     """The column to predict. For ``anomaly`` it may name labels, which only measure; other tasks without a target have none."""
-    features: tuple[ColumnName, ...] = ()
-    """Raw columns; empty means every column but the target.
+    features: tuple[NamedFeature, ...] = ()
+    """Columns and features of the dataset by name, and features of the model's own.
+
+    Empty means every column and every feature of the dataset but the target.
 
     For ``forecasting`` these must be known ahead, such as a holiday or a price; empty means the past of the target alone.
     """
@@ -367,6 +377,9 @@ class ModelSpec(Strict):
     """What starts further runs."""
     resources: Resources = Resources()
     """What one training step may use."""
+    runtime: Literal["onnx", "python"] = "onnx"
+    """How it is served: as a graph, or, where the winner is a ``python`` candidate that returned an estimator, by isolated
+    processes of Python."""
     suspend: bool = False
     """Leave it as it is: no new runs."""
 

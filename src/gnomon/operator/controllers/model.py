@@ -1,78 +1,98 @@
-"""Model: a snapshot becomes a run, a run becomes a verdict."""
+"""Model: a snapshot becomes a run, or one for each window, and a run becomes a verdict."""
 
-from datetime import datetime, timedelta
-from typing import assert_never
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
-from gnomon.operator.actions import CancelRun, StartRun, TargetVersion
+from gnomon.data.wanted_windows import windows_of
+from gnomon.data.windows import Window
+from gnomon.operator.actions import Action, TargetVersion
 from gnomon.operator.controllers.decision import Decision
-from gnomon.operator.fingerprint import Fingerprint, NamedSpec, model_fingerprint
-from gnomon.operator.outcomes import Done, Outcome, Stalled, Suspended, Waiting
+from gnomon.operator.controllers.verdicts import (
+    INTERRUPTED,
+    Ask,
+    Verdict,
+    last_finished,
+    reasons,
+    run_details,
+    run_of,
+    verdict,
+)
+from gnomon.operator.controllers.wanted import WantedRun, WantedRuns, run_window, wanted_runs
+from gnomon.operator.controllers.windows import (
+    WindowStanding,
+    is_chained,
+    is_ended,
+    most_at_once,
+    passed_artifact,
+    windows_decision,
+)
+from gnomon.operator.fingerprint import Fingerprint
+from gnomon.operator.outcomes import Suspended
+from gnomon.operator.schedules import due, next_firing
 from gnomon.operator.state import Desired, Observed
-from gnomon.resources.dataset import Dataset
-from gnomon.resources.identity import Digest, ResourceKey
+from gnomon.resources.identity import Digest
 from gnomon.resources.model import Model
 from gnomon.stores.records.interface import RunRecord
 
-_LOOK_AGAIN = timedelta(minutes=10)
-_DAY = timedelta(days=1)
-_RETRY_AT_LEAST = timedelta(minutes=1)
-_RETRY_AT_MOST = timedelta(hours=1)
-INTERRUPTED = "Interrupted"
-"""Reason of a run that failed for what has nothing to do with it, such as a full disk: trying again may end otherwise."""
+__all__ = ["INTERRUPTED", "champion_of", "reconcile_model", "released_versions", "standing_run", "wanted_fingerprint"]
+
+_SCHEDULE = "schedule"
+_ANY_TIME = datetime.min.replace(tzinfo=UTC)
+"""Where it is asked what is wanted, and not when to try again."""
 
 
 def reconcile_model(model: Model, desired: Desired, observed: Observed, now: datetime) -> Decision:
-    """Decide whether a run is due. A run whose fingerprint has a verdict already is never started again."""
+    """Decide which runs are due. A run whose fingerprint has a verdict already is never started again."""
     runs = observed.runs.get(model.key, ())
+    taken_up = _taken_up(model, observed, now)
     if model.spec.suspend:
-        return Decision(Suspended(details=_details(runs[0] if runs else None)))
-    fingerprint = wanted_fingerprint(model, desired, observed)
-    if fingerprint is None:
-        return Decision(_waits_for_data(model, desired, observed), ())
-    cancelled = tuple(
-        CancelRun(model.key, run.id, "something that it was made from has changed")
-        for run in runs
-        if run.state == "running" and run.fingerprint != fingerprint.digest
-    )
-    run = _run_of(fingerprint, runs)
-    decision = (
-        _judged(model, run, fingerprint, desired, observed, now)
-        if run is not None
-        else _without_run(model, fingerprint, desired, observed, now)
-    )
-    return Decision(decision.outcome, (*cancelled, *decision.actions))
+        return _with_schedule(Decision(Suspended(details=run_details(runs[0] if runs else None))), model, taken_up, now)
+    wanted = wanted_runs(model, desired, observed, now)
+    if isinstance(wanted, Decision):
+        return _with_schedule(wanted, model, taken_up, now)
+    firing = _firing(model, taken_up, now)
+    if wanted.windows is None:
+        found = _verdict(model, wanted.runs[0], desired, observed, now, is_firing=firing is not None)
+        verdicts: tuple[Verdict, ...] = (found,)
+        started: tuple[Action, ...] = () if found.start is None else (*found.cancelled, found.start)
+        decision = Decision(found.outcome, started)
+    else:
+        standings = _standings(model, wanted, desired, observed, now, is_firing=firing is not None)
+        verdicts = tuple(each.verdict for each in standings)
+        decision = windows_decision(model, wanted, standings, observed)
+    # A firing is over when everything that it takes up has its run; until then, whoever dies in between, it is still due.
+    is_over = firing is not None and not any(each.standing in {"due", "held"} for each in verdicts)
+    return _with_schedule(decision, model, firing if is_over else taken_up, now)
 
 
 def standing_run(model: Model, desired: Desired, observed: Observed) -> RunRecord | None:
-    """Return the run that speaks for the model as it is declared now; None where a new one is due."""
-    fingerprint = wanted_fingerprint(model, desired, observed)
-    if fingerprint is None:
+    """Return the run that speaks for the model as it is declared now; None where a new one is due.
+
+    Of a model with windows, that is the run for the newest window alone: no older one is ever offered in its place, even if
+    the newest rows went away again.
+    """
+    wanted = wanted_runs(model, desired, observed, _ANY_TIME)
+    if isinstance(wanted, Decision):
         return None
-    runs = observed.runs.get(model.key, ())
-    before = _last_finished(runs)
-    if before is not None and _reasons(model, fingerprint, before) == ():
-        return _run_of(fingerprint, runs) or before
-    return _run_of(fingerprint, runs)
+    newest, runs = wanted.runs[-1], observed.runs.get(model.key, ())
+    if wanted.windows is None:
+        return _speaking(model, newest, tuple(run for run in runs if run_window(run) is None))
+    same = tuple(run for run in runs if _is_for(run, newest))
+    found = _speaking(model, newest, same)
+    if found is None and not same:
+        earlier = _of_newest_window(runs)
+        found = earlier if earlier is not None and not reasons(model, newest.fingerprint, earlier) else None
+    window = run_window(found) if found is not None else None
+    return None if window is None or _has_newer_version(model, window.window, runs) else found
 
 
 def wanted_fingerprint(model: Model, desired: Desired, observed: Observed) -> Fingerprint | None:
-    """Return the fingerprint of the run that the model should have now; None while its data is being read or never was good."""
-    key = _dataset_key(model)
-    declared = desired.compiled.declared.get(key)
-    intake = observed.intakes.get(key)
-    if declared is None or not isinstance(declared.resource, Dataset) or intake is None or intake.snapshot is None:
-        return None
-    source = desired.sources.get(key)
-    is_stale = (
-        source is not None
-        and not source.error
-        and not declared.resource.spec.suspend
-        and (intake.spec_digest, intake.fingerprint) != (declared.spec_digest, source.fingerprint)
-    )
-    if is_stale:
-        return None
-    named = NamedSpec(desired.compiled.declared[model.key].spec_digest, model.spec)
-    return model_fingerprint(named, declared.resource.spec, intake.snapshot, observed.code)
+    """Return the fingerprint of the (newest) run that the model should have now; None while that cannot be said."""
+    wanted = wanted_runs(model, desired, observed, _ANY_TIME)
+    return None if isinstance(wanted, Decision) else wanted.runs[-1].fingerprint
 
 
 def champion_of(model: Model, desired: Desired, observed: Observed) -> Digest | None:
@@ -96,144 +116,115 @@ def released_versions(model: Model, desired: Desired) -> tuple[TargetVersion, ..
     return tuple(found)
 
 
-def _dataset_key(model: Model) -> ResourceKey:
-    return ResourceKey("Dataset", model.metadata.namespace, model.spec.dataset)
-
-
-def _run_of(fingerprint: Fingerprint, runs: tuple[RunRecord, ...]) -> RunRecord | None:
-    return next((run for run in runs if run.fingerprint == fingerprint.digest and run.state != "superseded"), None)
-
-
-def _last_finished(runs: tuple[RunRecord, ...]) -> RunRecord | None:
-    return next((run for run in runs if run.state in {"passed", "refused", "failed"}), None)
-
-
-def _waits_for_data(model: Model, desired: Desired, observed: Observed) -> Outcome:
-    key = _dataset_key(model)
-    intake, source = observed.intakes.get(key), desired.sources.get(key)
-    declared = desired.compiled.declared.get(key)
-    if intake is None or intake.snapshot is None:
-        if declared is not None and isinstance(declared.resource, Dataset) and declared.resource.spec.suspend:
-            return Stalled("DatasetNotReady", f"{key} has no good snapshot yet, and is suspended")
-        trouble = source.error if source is not None and source.error else intake.error if intake is not None else ""
-        if trouble:
-            return Stalled("DatasetNotReady", f"{key} has no good snapshot yet: {trouble}")
-    return Waiting(_LOOK_AGAIN, "DatasetNotReady", f"waiting for {key} to be read")
-
-
-def _judged(
-    model: Model, run: RunRecord, fingerprint: Fingerprint, desired: Desired, observed: Observed, now: datetime
-) -> Decision:
-    """Decide for a model whose inputs have a run."""
-    details = _details(run)
-    match run.state:
-        case "running":
-            progress = observed.runs_under_way.get(run.id)
-            waiting = Waiting(_LOOK_AGAIN, "Training", f"run {run.id}: {progress or 'resuming'}", details)
-            if progress is not None:
-                return Decision(waiting)
-            return Decision(waiting, (_start_run(model, fingerprint, "resumed after an interruption", desired, resumed=run),))
-        case "passed":
-            return Decision(Done("GatesPassed", run.message, details))
-        case "refused":
-            return Decision(Stalled("GatesRefused", run.message, details))
-        case "failed":
-            if fingerprint.has_other_limits(run.summary.get("parts", {})):
-                return _start(model, fingerprint, "a failed run is tried again with other limits", desired, observed, now)
-            if run.reason == INTERRUPTED:
-                return _again_later(model, run, fingerprint, desired, observed, now)
-            return Decision(Stalled(run.reason or "RunFailed", run.message, details))
-        case "superseded":  # pragma: no cover - such runs speak for nothing
-            raise AssertionError(run.id)
-        case _:
-            assert_never(run.state)
-
-
-def _without_run(model: Model, fingerprint: Fingerprint, desired: Desired, observed: Observed, now: datetime) -> Decision:
-    """Decide for a model whose inputs have no run."""
-    before = _last_finished(observed.runs.get(model.key, ()))
-    if before is None:
-        return _start(model, fingerprint, "first run", desired, observed, now)
-    why = f"{' and '.join(fingerprint.changed_parts(before.summary.get('parts', {})))} changed"
-    if not _reasons(model, fingerprint, before):
-        allowed = ", ".join(model.spec.retrain.when) or "nothing"
-        message = f"{why}, but spec.retrain.when names {allowed}; {before.message}"
-        outcome = Done if before.state == "passed" else Stalled
-        return Decision(outcome("NotRetrained", message, _details(before)))
-    return _start(model, fingerprint, why, desired, observed, now)
-
-
-def _reasons(model: Model, fingerprint: Fingerprint, before: RunRecord) -> tuple[str, ...]:
-    """Return what has changed since a run and is a reason for another one."""
-    changed = fingerprint.changed_parts(before.summary.get("parts", {}))
-    return tuple(part for part in changed if part == "spec" or part in model.spec.retrain.when)
-
-
-def _again_later(
-    model: Model, run: RunRecord, fingerprint: Fingerprint, desired: Desired, observed: Observed, now: datetime
-) -> Decision:
-    """Try an interrupted run again, ever more seldom."""
-    same = [each for each in observed.runs.get(model.key, ()) if each.fingerprint == run.fingerprint]
-    pause = min(_RETRY_AT_MOST, _RETRY_AT_LEAST * 2 ** min(len(same) - 1, 10))
-    again_at = (run.ended_at or run.started_at) + pause
-    if again_at <= now:
-        return _start(model, fingerprint, f"tried again after run {run.id} was interrupted", desired, observed, now)
-    message = f"{run.message}; it is tried again at {again_at:%Y-%m-%d %H:%M:%S} UTC"
-    return Decision(Waiting(again_at - now, INTERRUPTED, message, _details(run)))
-
-
-def _start(model: Model, fingerprint: Fingerprint, why: str, desired: Desired, observed: Observed, now: datetime) -> Decision:
-    runs = observed.runs.get(model.key, ())
-    before = _last_finished(runs)
-    wait = _held_back(model, runs, now) if before is not None else None
-    if wait is not None:
-        return Decision(wait)
-    start = _start_run(model, fingerprint, why, desired, champion=champion_of(model, desired, observed))
-    return Decision(Waiting(_LOOK_AGAIN, "Training", f"starting a run: {why}", _details(before)), (start,))
-
-
-def _held_back(model: Model, runs: tuple[RunRecord, ...], now: datetime) -> Waiting | None:
-    retrain = model.spec.retrain
-    free_at = runs[0].started_at + retrain.cooldown
-    reason = f"spec.retrain.cooldown holds the next run back until {free_at:%Y-%m-%d %H:%M:%S} UTC"
-    if retrain.max_per_day is not None:
-        today = [run.started_at for run in runs if run.started_at > now - _DAY]
-        if len(today) >= retrain.max_per_day and today[retrain.max_per_day - 1] + _DAY > free_at:
-            free_at = today[retrain.max_per_day - 1] + _DAY
-            reason = f"spec.retrain.maxPerDay holds the next run back until {free_at:%Y-%m-%d %H:%M:%S} UTC"
-    return Waiting(free_at - now, "HeldBack", reason, _details(runs[0])) if free_at > now else None
-
-
-def _start_run(
-    model: Model,
-    fingerprint: Fingerprint,
-    why: str,
-    desired: Desired,
-    *,
-    champion: Digest | None = None,
-    resumed: RunRecord | None = None,
-) -> StartRun:
-    return StartRun(
-        key=model.key,
-        fingerprint=fingerprint.digest,
-        parts=fingerprint.parts(),
-        snapshot=Digest(fingerprint.data),
-        champion=champion if resumed is None else resumed.champion,
-        why=why,
-        resume=None if resumed is None else resumed.id,
+def _verdict(
+    model: Model, wanted: WantedRun, desired: Desired, observed: Observed, now: datetime, *, is_firing: bool
+) -> Verdict:
+    """Decide for a model that learns from all rows."""
+    ask = Ask(
+        model=model,
+        wanted=wanted,
+        runs=tuple(run for run in observed.runs.get(model.key, ()) if run_window(run) is None),
+        earlier=None,
+        champion=champion_of(model, desired, observed),
         released=released_versions(model, desired),
+        is_news=False,
+        is_firing=is_firing,
     )
+    return verdict(ask, observed, now)
 
 
-def _details(run: RunRecord | None) -> dict[str, object]:
-    if run is None:
-        return {}
-    return {
-        "run": run.id,
-        "state": run.state,
-        "version": run.version,
-        "artifact": run.artifact,
-        "winner": run.summary.get("winner"),
-        "metrics": run.summary.get("metrics"),
-        "gates": run.summary.get("gates"),
-    }
+def _standings(
+    model: Model, wanted: WantedRuns, desired: Desired, observed: Observed, now: datetime, *, is_firing: bool
+) -> list[WindowStanding]:
+    """Decide for each wanted window, in the order of time."""
+    runs = observed.runs.get(model.key, ())
+    by_window: dict[Window, list[RunRecord]] = defaultdict(list)
+    for run in runs:
+        if (recorded := run_window(run)) is not None:
+            by_window[recorded.window].append(run)
+    earlier, released = _of_newest_window(runs), released_versions(model, desired)
+    asked_before = max((asked.newest for run in runs if (asked := run_window(run)) is not None), default=None)
+    serving, chained = champion_of(model, desired, observed), is_chained(model)
+    fingerprints = {each.fingerprint.digest for each in wanted.runs}
+    room = most_at_once(model, observed) - sum(run.state == "running" and run.fingerprint in fingerprints for run in runs)
+    standings: list[WindowStanding] = []
+    champion: Digest | None = None
+    is_blocked = False
+    for each in wanted.runs:
+        window = each.window
+        is_newest = each is wanted.runs[-1]
+        ask = Ask(
+            model=model,
+            wanted=each,
+            runs=tuple(by_window[window.window]) if window is not None else (),
+            earlier=earlier,
+            champion=(serving if is_newest else None) or champion,
+            released=released,
+            is_news=window is not None and asked_before is not None and window.window.end > asked_before,
+            is_firing=is_firing,
+        )
+        found = verdict(ask, observed, now)
+        waits = found.standing == "due" and (is_blocked or room <= 0)
+        room -= found.standing == "due" and not waits
+        standings.append(WindowStanding(each, found, waits))
+        if chained:
+            champion = passed_artifact(found) or champion
+            is_blocked = is_blocked or not is_ended(found)
+    return standings
+
+
+def _speaking(model: Model, wanted: WantedRun, runs: tuple[RunRecord, ...]) -> RunRecord | None:
+    """Return the run that speaks for a wanted one: with its fingerprint, or one since which nothing happened that counts."""
+    before = last_finished(runs)
+    if before is not None and not reasons(model, wanted.fingerprint, before):
+        return run_of(wanted.fingerprint, runs) or before
+    return run_of(wanted.fingerprint, runs)
+
+
+def _is_for(run: RunRecord, wanted: WantedRun) -> bool:
+    found = run_window(run)
+    return found is not None and wanted.window is not None and found.window == wanted.window.window
+
+
+def _of_newest_window(runs: tuple[RunRecord, ...]) -> RunRecord | None:
+    """Return the last finished run for the newest window that there was one for."""
+    finished = [run for run in runs if run.state in {"passed", "refused", "failed"} and run_window(run) is not None]
+    return max(finished, key=_end, default=None)
+
+
+def _end(run: RunRecord) -> tuple[datetime, datetime]:
+    window = run_window(run)
+    return (window.window.end if window is not None else run.started_at, run.started_at)
+
+
+def _has_newer_version(model: Model, window: Window, runs: tuple[RunRecord, ...]) -> bool:
+    """Return whether a version was made for a later window of the shape that is declared now."""
+    windows = windows_of(model.spec.window) if model.spec.window is not None else None
+    later = (found.window for run in runs if run.state == "passed" and (found := run_window(run)) is not None)
+    return any(each.end > window.end and windows is not None and windows.has(each) for each in later)
+
+
+def _taken_up(model: Model, observed: Observed, now: datetime) -> datetime | None:
+    """Return up to when the schedule's firings are over, as the last pass told; it counts from when it is first seen."""
+    if model.spec.retrain.schedule is None:
+        return None
+    record = observed.resources.get(model.key)
+    told: Any = record.status.details.get(_SCHEDULE) if record is not None else None
+    return datetime.fromisoformat(told["takenUp"]) if isinstance(told, Mapping) else now
+
+
+def _firing(model: Model, taken_up: datetime | None, now: datetime) -> datetime | None:
+    """Return the firing that is due; missed ones fold into one."""
+    retrain = model.spec.retrain
+    return due(retrain.schedule, retrain.timezone, taken_up, now) if retrain.schedule is not None and taken_up else None
+
+
+def _with_schedule(decision: Decision, model: Model, taken_up: datetime | None, now: datetime) -> Decision:
+    """Return the decision with the schedule in its details, where the next pass finds it."""
+    retrain = model.spec.retrain
+    if retrain.schedule is None or taken_up is None:
+        return decision
+    firing = next_firing(retrain.schedule, retrain.timezone, now)
+    schedule = {"takenUp": taken_up.isoformat(), "next": firing.isoformat()}
+    details = {**decision.outcome.details, _SCHEDULE: schedule}
+    return Decision(replace(decision.outcome, details=details), decision.actions)
