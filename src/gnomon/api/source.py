@@ -10,6 +10,7 @@ from gnomon.api.asking import aside, body
 from gnomon.api.plane import ControlPlane
 from gnomon.errors import UsageError
 from gnomon.operator.loop import SOURCE_SETTING
+from gnomon.operator.pipeline_parts import PipelineCode
 from gnomon.operator.preview import SentTree, preview
 from gnomon.resources.compiled import ManifestFile
 from gnomon.resources.identity import Revision
@@ -36,6 +37,8 @@ class SentFiles(msgspec.Struct, frozen=True):
     manifests: list[SentManifest]
     tree: list[TreeEntry]
     bases: list[str] = []
+    pipelines: dict[str, PipelineCode] = {}
+    """What the code of each pipeline comes to there."""
 
 
 class SourceHandlers:
@@ -77,5 +80,5 @@ class SourceHandlers:
             raise UsageError(f"the files to plan with cannot be read: {error}", "send what `gnomon plan` sends") from None
         files = [ManifestFile(file.path, file.blob, file.content) for file in sent.manifests]
         bases = [Revision(base) for base in sent.bases if _COMMIT.fullmatch(base)][:_MOST_BASES]
-        here = SentTree(files, tuple(sent.tree), tuple(bases))
+        here = SentTree(files, tuple(sent.tree), tuple(bases), sent.pipelines)
         return JSONResponse(await aside(lambda: preview(self._plane.assembly.operator, here)))

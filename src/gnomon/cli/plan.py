@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from gnomon.cli.client import ControlClient
-from gnomon.cli.output import Format, Output, print_document, say
+from gnomon.cli.manifest_files import repository_root
+from gnomon.cli.output import Format, Output, plain, print_document, say
 from gnomon.cli.worktree import WorkingTree, committed_tree, working_tree
 from gnomon.errors import OperatorUnreachableError
 from gnomon.resources.compile import compile_tree
@@ -26,7 +27,7 @@ def plan(
     here = working_tree(path)
     client = ControlClient()
     try:
-        planned = client.post("/plan", _sent(here))
+        planned = client.post("/plan", {**_sent(here), "pipelines": _pipelines(path, here)})
     except OperatorUnreachableError as error:
         say(f"{error.cause}; comparing with the last commit only", err=True)
         planned = _against_last_commit(here, committed_tree(path))
@@ -56,6 +57,17 @@ def _sent(tree: WorkingTree) -> dict[str, Any]:
         {"path": file.path, "blob": file.blob, "content": base64.b64encode(file.content).decode()} for file in tree.manifests
     ]
     return {"manifests": manifests, "tree": [vars(entry) for entry in tree.tree], "bases": list(tree.bases)}
+
+
+def _pipelines(path: Path, here: WorkingTree) -> dict[str, Any]:
+    """Return what the code of each pipeline comes to here: the operator is sent no code."""
+    compiled = compile_tree(here.manifests)
+    if not any(key.kind == "Pipeline" for key in compiled.declared):
+        return {}
+    from gnomon.operator.pipeline_code import codes_in  # noqa: PLC0415 - other repositories do not wait for it
+
+    root = repository_root(path.resolve())
+    return {str(key): plain(code) for key, code in codes_in(root, compiled, here.tree).items()}
 
 
 def _against_last_commit(here: WorkingTree, before: WorkingTree) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from gnomon.resources.compile import compile_tree
 from gnomon.resources.compiled import Compiled, ManifestFile, Problem
 from gnomon.resources.model import Model
 from gnomon.resources.parse import place_in
+from gnomon.resources.pipeline import Pipeline
 from gnomon.training.candidates import expand
 
 
@@ -32,7 +33,8 @@ def validate(
     files = list(manifest_files(root))
     compiled = compile_tree(files)
     asked = [file.path for file in files if (root / file.path).is_relative_to(place)]
-    problems = [problem for problem in (*compiled.problems, *_bad_candidates(compiled, files)) if problem.path in asked]
+    found = (*compiled.problems, *_bad_candidates(compiled, files), *_bad_code(compiled, files, root))
+    problems = [problem for problem in found if problem.path in asked]
     resources = sum(declared.path in asked for declared in compiled.declared.values())
     if not resources and not problems:
         raise NotFoundError(f"there are no manifests in {path}", "write one; `gnomon init DIR` makes a whole repository")
@@ -56,6 +58,23 @@ def _bad_candidates(compiled: Compiled, files: Sequence[ManifestFile]) -> Iterat
             except ManifestError as error:
                 line, column = place_in(contents[declared.path], declared.line, ("spec", "candidates"))
                 yield Problem(declared.path, line, column, error.cause, error.mend, key)
+
+
+def _bad_code(compiled: Compiled, files: Sequence[ManifestFile], root: Path) -> Iterator[Problem]:
+    """Yield what does not fit between pipelines and the code that they name."""
+    pipelines = [(key, d, d.resource.spec) for key, d in compiled.declared.items() if isinstance(d.resource, Pipeline)]
+    if not pipelines:
+        return
+    from gnomon.operator.pipeline_code import code_problems  # noqa: PLC0415 - other repositories do not wait for it
+    from gnomon.operator.working_folder import WorkingFolder  # noqa: PLC0415 - likewise
+
+    folder = WorkingFolder(root)
+    folder.look()
+    contents = {file.path: file.content for file in files}
+    for key, declared, spec in pipelines:
+        for wrong in code_problems(spec, root, folder.tree):
+            line, column = place_in(contents[declared.path], declared.line, wrong.path)
+            yield Problem(declared.path, line, column, wrong.cause, wrong.mend, key)
 
 
 def _shown(problem: Problem, root: Path) -> Problem:

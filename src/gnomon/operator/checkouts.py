@@ -7,9 +7,9 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from gnomon.data.sources import path_matcher
 from gnomon.errors import StoreError
 from gnomon.stores.repositories.interface import TreeEntry
 
@@ -36,11 +36,11 @@ def code_files(tree: Sequence[TreeEntry], named: Collection[str]) -> tuple[TreeE
         named: Paths of files and folders, ``.`` for everything, and globs.
     """
     whole = {str(PurePosixPath(name)) for name in named}
-    globs = [name for name in whole if any(char in name for char in "*?[")]
+    globs = [path_matcher(name) for name in whole if any(char in name for char in "*?[")]
 
     def is_named(path: str) -> bool:
         above = [str(folder) for folder in PurePosixPath(path).parents]
-        return path in whole or any(folder in whole for folder in above) or any(fnmatchcase(path, each) for each in globs)
+        return path in whole or any(folder in whole for folder in above) or any(matches(path) for matches in globs)
 
     return tuple(entry for entry in tree if entry.mode in _MODES and (is_code(entry) or is_named(entry.path)))
 

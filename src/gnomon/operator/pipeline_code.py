@@ -10,7 +10,8 @@ from gnomon.data.sources import path_matcher
 from gnomon.errors import GnomonError
 from gnomon.operator.checkouts import Checkouts, code_files
 from gnomon.operator.pipeline_parts import PipelineCode
-from gnomon.pipeline.closure import closure
+from gnomon.pipeline import environments
+from gnomon.pipeline.closure import Closures
 from gnomon.pipeline.commands import command_closure
 from gnomon.pipeline.dag import FunctionRef
 from gnomon.pipeline.declared import BoundStep, bind, named_files
@@ -66,6 +67,7 @@ def read_code(spec: PipelineSpec, root: Path, tree: Sequence[TreeEntry]) -> Pipe
         root: The folder.
         tree: The files of the commit, by name and blob.
     """
+    closures = Closures()
     code = PipelineCode(root.name, _watched(spec, tree), inputs=_chosen(spec, tree))
     problems = list(code_problems(spec, root, tree))
     if problems:
@@ -73,11 +75,24 @@ def read_code(spec: PipelineSpec, root: Path, tree: Sequence[TreeEntry]) -> Pipe
         return replace(code, error=text)
     bound, _ = bind(spec, root)
     try:
-        steps = {each.declared.name: _work_digest(each) for each in bound}
+        environment = environments.declared(root, spec.environment) if spec.environment is not None else None
+        # What is installed in an environment of its own is known when it is built; its declaration stands for it here.
+        search = None if environment is None else ()
+        steps = {each.declared.name: _work_digest(each, closures, search) for each in bound}
     except GnomonError as error:
         return replace(code, error=str(error))
+    digest = environment.digest if environment is not None else ""
     values = {each.declared.name: _digest(_values(each)) for each in bound}
-    return replace(code, steps=steps, values=values, environment=_environment(spec, tree), limits=_digest(_limits(spec)))
+    return replace(code, steps=steps, values=values, environment=digest, limits=_digest(_limits(spec)))
+
+
+def codes_in(root: Path, compiled: Compiled, tree: Sequence[TreeEntry]) -> dict[ResourceKey, PipelineCode]:
+    """Return what each pipeline of a folder comes to, as the folder is now."""
+    return {
+        key: read_code(declared.resource.spec, root, tree)
+        for key, declared in compiled.declared.items()
+        if isinstance(declared.resource, Pipeline)
+    }
 
 
 def code_problems(spec: PipelineSpec, root: Path, tree: Sequence[TreeEntry]) -> Iterator[Violation]:
@@ -124,8 +139,10 @@ def _watched(spec: PipelineSpec, tree: Sequence[TreeEntry]) -> str:
     return _digest([[e.path, e.blob] for e in tree if any(matches(e.path) for matches in matchers)])
 
 
-def _work_digest(bound: BoundStep) -> str:
-    return closure(bound.work).digest if isinstance(bound.work, FunctionRef) else command_closure(bound.work).digest
+def _work_digest(bound: BoundStep, closures: Closures, search: tuple[str, ...] | None) -> str:
+    if isinstance(bound.work, FunctionRef):
+        return closures.of(bound.work, search).digest
+    return command_closure(bound.work).digest
 
 
 def _values(bound: BoundStep) -> list[object]:
@@ -138,13 +155,6 @@ def _values(bound: BoundStep) -> list[object]:
 def _limits(spec: PipelineSpec) -> list[object]:
     kept = {"timeout", "memory", "gpu", "retry"}
     return [step.model_dump(mode="json", include=kept) for step in spec.steps]
-
-
-def _environment(spec: PipelineSpec, tree: Sequence[TreeEntry]) -> str:
-    if spec.environment is None:
-        return ""
-    named = named_files(spec.model_copy(update={"steps": ()}))
-    return _digest([[entry.path, entry.blob] for entry in tree if entry.path in named])
 
 
 def _digest(value: object) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import gnomon
 from gnomon.data.snapshot import Snapshot
-from gnomon.errors import ConflictError
+from gnomon.errors import ConflictError, StepFailedError, StoreError
 from gnomon.operator.actions import PipelineInputs, StartPipelineRun
 from gnomon.operator.cancellation import RunCancelledError
 from gnomon.operator.checkouts import Checkouts, code_files
@@ -22,6 +22,7 @@ from gnomon.operator.run_ids import new_run_id
 from gnomon.pipeline.dag import Argument, Dag, Environment, FromStep, FromStore, FunctionRef, Step
 from gnomon.pipeline.declared import bind, named_files, steps
 from gnomon.pipeline.driver import execute
+from gnomon.pipeline.environments import built, declared
 from gnomon.resources.canonical import canonical_json
 from gnomon.resources.identity import Digest, Revision
 from gnomon.resources.pipeline import Pipeline, PipelineSpec
@@ -145,14 +146,28 @@ class PipelineRun:
             self.context.checkouts.export_blob(blob, part)
             return self.context.objects.put_file(part, move=True)
 
-    def _environment(self, spec: PipelineSpec, root: Path) -> Environment | None:  # noqa: ARG002 - not built yet
-        return None
+    def _environment(self, spec: PipelineSpec, root: Path) -> Environment | None:
+        """Return what the steps run with, built where it is not there yet.
 
-    def _execute(self, declared: tuple[Step, ...]) -> Mapping[str, StepRecord]:
+        Raises:
+            StoreError: It cannot be built, which another time may go better: installing asks a network.
+        """
+        if spec.environment is None:
+            return None
+        wanted = declared(root, spec.environment)
+        if wanted is None:
+            return None
+        self.context.progress(f"making the environment of {spec.environment}")
+        try:
+            return built(wanted, self.context.environments)
+        except StepFailedError as error:
+            raise StoreError(f"the environment of {spec.environment} cannot be made: {error.cause}", error.mend) from error
+
+    def _execute(self, planned: tuple[Step, ...]) -> Mapping[str, StepRecord]:
         context = self.context
-        self._planned = len(declared)
+        self._planned = len(planned)
         return execute(
-            Dag(declared),
+            Dag(planned),
             run=self.run.id,
             journal=context.records,
             objects=context.objects,

@@ -1,12 +1,13 @@
 """What the operator would do with other files: the same plan, over files that somebody sent."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gnomon.errors import ConflictError
 from gnomon.operator.actions import Apply, action_json
 from gnomon.operator.loop import Operator
+from gnomon.operator.pipeline_parts import PipelineCode
 from gnomon.operator.plan import plan
 from gnomon.operator.source import declared_of, is_manifest, source_files
 from gnomon.operator.state import Desired
@@ -26,6 +27,8 @@ class SentTree:
     tree: tuple[TreeEntry, ...]
     bases: tuple[Revision, ...] = ()
     """The commits that the folder stands on, newest first."""
+    pipelines: Mapping[str, PipelineCode] = field(default_factory=dict)
+    """What the code of each pipeline comes to there, by its key as text."""
 
 
 def preview(operator: Operator, here: SentTree) -> dict[str, Any]:
@@ -55,6 +58,7 @@ def preview(operator: Operator, here: SentTree) -> dict[str, Any]:
         compiled=compiled,
         sources=source_files(compiled, here.tree),
         locks=current.locks if current is not None else {},
+        pipelines={key: here.pipelines[str(key)] for key in compiled.declared if str(key) in here.pipelines},
     )
     planned = plan(desired, operator.observer.observe(desired, operator.executor.blocked), operator.clock())
     # Where a file stands is provenance: moving it is nothing that would be done.
@@ -87,7 +91,8 @@ def _merged(repository: Repository, here: SentTree, base: Revision, tip: Revisio
     files = [file for file in here.files if file.path not in taken]
     files += [ManifestFile(entry.path, entry.blob, contents[entry.blob]) for entry in wanted]
     tree = [entry for entry in here.tree if entry.path not in taken] + news
-    return SentTree(sorted(files, key=lambda file: file.path), tuple(sorted(tree, key=lambda entry: entry.path)))
+    merged = tuple(sorted(tree, key=lambda entry: entry.path))
+    return replace(here, files=sorted(files, key=lambda file: file.path), tree=merged)
 
 
 def _blobs(tree: Sequence[TreeEntry]) -> dict[str, str]:
