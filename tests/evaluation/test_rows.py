@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from gnomon.errors import DataError, InputError
-from gnomon.evaluation.rows import request_columns, row_times, single_requests, target_rows
+from gnomon.evaluation.rows import request_columns, row_times, single_requests, spread_rows, target_rows
 from gnomon.inference.encoding import encode_columns
 from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn, Output, Signature
 
@@ -50,7 +50,7 @@ def test_columns_without_missing_values_come_as_arrays() -> None:
 
 
 def test_one_row_is_sent_as_plain_values() -> None:
-    requests = single_requests(request_columns(TABLE, EVERY_KIND), 2, 256)
+    requests = single_requests(request_columns(TABLE, EVERY_KIND), 2)
     assert requests[1]["s"] == ["Zürich"]
     assert type(requests[0]["f"][0]) is float
     for request in requests:
@@ -58,8 +58,8 @@ def test_one_row_is_sent_as_plain_values() -> None:
 
 
 def test_single_rows_are_spread_over_all_rows() -> None:
-    requests = single_requests({"x": np.arange(1000.0)}, 1000, 5)
-    assert [request["x"][0] for request in requests] == [0.0, 249.0, 499.0, 749.0, 999.0]
+    rows = spread_rows(pa.table({"x": np.arange(1000.0)}), 5)
+    assert rows["x"].to_pylist() == [0.0, 249.0, 499.0, 749.0, 999.0]
 
 
 def test_a_missing_column_is_named() -> None:

@@ -207,7 +207,7 @@ def test_a_release_stands_where_the_operator_writes_it() -> None:
             "models/delay.yaml",
             "[carrier, at]",
             "[carier, at]",
-            '8:14: the schema of flights has no column "carier" (did you mean "carrier"?)',
+            '8:14: the dataset has no column and no feature "carier" (did you mean "carrier"?)',
         ),
         (
             "models/delay.yaml",

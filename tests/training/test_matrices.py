@@ -6,7 +6,7 @@ import polars as pl
 from gnomon.inference.encoding import encode_columns
 from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn, Output, Signature
 from gnomon.training.matrices import input_columns, matrices_of
-from tests.training.tables import columns_of, real_table
+from tests.training.tables import columns_of, prepare, real_table
 
 
 def test_columns_go_to_the_matrix_of_their_kind_in_their_order() -> None:
@@ -44,11 +44,13 @@ def test_missing_values_have_their_one_form_in_each_matrix() -> None:
 
 
 def test_training_sees_the_very_matrices_that_a_request_becomes() -> None:
-    prepared = real_table("delays").prepared()
+    table = real_table("delays")
+    frame = table.frame.with_row_index("row").cast({"row": pl.Int64})
+    prepared = prepare(frame, "regression", "arr_delay", time="scheduled_at")
     raw = matrices_of(prepared.table, prepared.facts.inputs)
     signature = Signature("regression", "t", prepared.facts.inputs, (Output("prediction", "FP32"),))
-    request = {column.name: prepared.table.column(column.name).to_pylist() for column in prepared.facts.inputs}
-    feed = encode_columns(signature, request)
+    rows = frame[prepared.table["row"].to_numpy().astype(np.int64)]
+    feed = encode_columns(signature, {column.name: rows[column.name].to_list() for column in prepared.facts.inputs})
     np.testing.assert_array_equal(raw.floats, feed["floats"])
     np.testing.assert_array_equal(raw.ints, feed["ints"])
     np.testing.assert_array_equal(raw.strings, feed["strings"])

@@ -33,7 +33,7 @@ def test_rows_without_a_target_are_dropped_and_counted() -> None:
     assert prepared.facts.dropped == {"target": 10}
     assert prepared.facts.rows == prepared.table.num_rows == 90
     assert prepared.table.column_names == ["number", "text", "value"]
-    assert prepared.table["number"].to_pylist()[:3] == [1, 2, 3]
+    assert sorted(prepared.table["number"].to_pylist())[:3] == [1, 2, 3]
     assert prepared.facts.parts == {"train": 58, "validation": 14, "test": 18}
 
 
@@ -41,7 +41,7 @@ def test_rows_without_a_time_are_dropped_where_time_divides() -> None:
     prepared = prepare(FRAME, "regression", "number", features=("text",), time="at")
     assert prepared.facts.dropped == {"target": 0, "time": 12}
     assert prepared.facts.ordered
-    assert prepared.table.column_names == ["text", "number", "at"]
+    assert prepared.table.column_names == ["text", "at", "number"]
     assert [column.name for column in prepared.facts.inputs] == ["text"]
     drawn = prepare(FRAME, "regression", "number", features=("text",), time="at", split=Split(by="random"))
     assert (drawn.facts.ordered, drawn.facts.time, drawn.facts.dropped) == (False, "at", {"target": 0})
@@ -50,7 +50,7 @@ def test_rows_without_a_time_are_dropped_where_time_divides() -> None:
 def test_carried_columns_are_in_the_table_and_no_features() -> None:
     plain = prepare(FRAME, "regression", "value", features=FEATURES)
     prepared = prepare(FRAME, "regression", "value", features=FEATURES, carried=("flag", "gone"))
-    assert prepared.table.column_names == ["number", "text", "value", "flag"]
+    assert prepared.table.column_names == ["number", "text", "flag", "value"]
     assert prepared.facts == plain.facts
     assert (prepared.parts.test == plain.parts.test).all()
 
@@ -66,7 +66,7 @@ def test_a_column_with_infinite_numbers_takes_missing_ones() -> None:
     wanted = Wanted("regression", "value", ("number", "constant"), Split(), None)
     prepared = prepare_rows(frame.lazy(), columns_of(frame, nullable=False), wanted)
     assert {column.name: column.nullable for column in prepared.facts.inputs} == {"number": True, "constant": False}
-    assert prepared.table["number"].null_count == 1
+    assert np.count_nonzero(np.isnan(prepared.table["number"].to_numpy())) == 1
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_without_declared_features_every_other_column_is_one() -> None:
 
 def test_the_deviation_is_that_of_the_training_rows() -> None:
     prepared = prepare(FRAME, "regression", "number", features=("text",))
-    assert prepared.facts.deviation == pytest.approx(np.std(prepared.parts.train))
+    assert prepared.facts.deviation == pytest.approx(np.std(prepared.table["number"].to_numpy()[prepared.parts.train]))
     assert prepare(FRAME, "classification", "flag", features=("text",)).facts.deviation == 1
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gnomon.errors import InputError
 from gnomon.evaluation.answers import Answers
-from gnomon.evaluation.rows import Column, class_names, request_columns, single_requests
+from gnomon.evaluation.rows import Column, class_names, request_columns, single_requests, spread_rows
 from gnomon.inference.encoding import Encoder
 from gnomon.inference.loading import LoadedArtifact, load_artifact
 from gnomon.inference.signature import Signature
@@ -21,6 +21,8 @@ from gnomon.resources.identity import Digest
 from gnomon.stores.artifacts.interface import ArtifactReader
 
 BATCH_ROWS = 8192
+_REQUESTS = 256
+"""Different rows that latency is measured with."""
 _WARM_UP, _ROUND, _ROUNDS, _PATIENCE_NS = 100, 1000, 3, 3_000_000_000
 
 
@@ -43,22 +45,22 @@ class Judged:
         self.artifact: LoadedArtifact = load_artifact(reader, digest)
         self.signature = self.artifact.config.signature
         self.size_bytes = artifact_size(reader, digest)
+        self._table = rows
         self._rows = rows.num_rows
         self._encoder = Encoder(_nullable(self.signature) if any_may_miss else self.signature)
-        self._columns = request_columns(rows, self.signature)
-        self._outputs = self._answered(self._columns, self._rows)
+        self._outputs = self._answered(rows)
 
-    def _answered(self, columns: Mapping[str, Column], rows: int) -> Mapping[str, NDArray[Any]]:
-        """Answer rows in batches, so that memory does not grow with the rows."""
+    def _answered(self, rows: pa.Table) -> Mapping[str, NDArray[Any]]:
+        """Answer rows in batches, so that what is sent does not grow with the rows."""
         parts: list[Mapping[str, NDArray[Any]]] = []
-        for start in range(0, rows, BATCH_ROWS):
-            batch: dict[str, Column] = {name: values[start : start + BATCH_ROWS] for name, values in columns.items()}
+        for start in range(0, rows.num_rows, BATCH_ROWS):
+            batch = request_columns(rows.slice(start, BATCH_ROWS), self.signature)
             parts.append(self.artifact.predictor.predict(self._encoder.encode(batch)))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def predictions(self, rows: pa.Table) -> NDArray[Any]:
         """Return what the artifact predicts of other rows."""
-        return self._answered(request_columns(rows, self.signature), rows.num_rows)["prediction"]
+        return self._answered(rows)["prediction"]
 
     def output(self, name: str) -> NDArray[Any]:
         """Return one of the answers to the rows."""
@@ -101,7 +103,8 @@ class Judged:
         At least 1,000 runs; for models faster than a millisecond three rounds of them, and the median of the rounds'
         percentiles, so that one hiccup of a shared machine does not decide a gate.
         """
-        requests = single_requests(self._columns, self._rows, 256)
+        chosen = spread_rows(self._table, _REQUESTS)
+        requests = single_requests(request_columns(chosen, self.signature), chosen.num_rows)
         self._timed(requests, _WARM_UP)
         # Other objects of this process, which a serving process does not have, must not be walked while the clock runs.
         gc.collect()

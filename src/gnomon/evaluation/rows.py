@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 
 from gnomon.errors import DataError, InputError
 from gnomon.inference.signature import MISSING_TIMESTAMP, ColumnKind, Signature
+from gnomon.training.matrices import run_of
+from gnomon.training.prepared_table import KIND
 
 Column = Sequence[Any] | NDArray[Any]
 
 
 def request_columns(table: pa.Table, signature: Signature) -> dict[str, Column]:
     """Return the columns that an artifact reads, as ``inference.encoding`` takes them.
+
+    Texts of a prepared table are decoded; so a batch of rows is better than all of them.
 
     Raises:
         InputError: The table lacks a column, or holds another kind of value in it; the cause names it.
@@ -25,34 +29,49 @@ def request_columns(table: pa.Table, signature: Signature) -> dict[str, Column]:
         if column.name not in table.column_names:
             raise InputError(f"the rows have no column {column.name!r}", "bring the column back into the dataset")
         try:
-            columns[column.name] = _values(table.column(column.name).combine_chunks(), column.kind)
+            columns[column.name] = _values(table.column(column.name), table.schema.field(column.name), column.kind)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            found = table.schema.field(column.name).type
+            found = _kind_of(table.schema.field(column.name))
             raise InputError(
                 f"column {column.name!r} holds {found}, the model reads it as {column.kind}", "keep the type of the column"
             ) from error
     return columns
 
 
-def _values(values: Any, kind: ColumnKind) -> Column:
+def _kind_of(field: pa.Field) -> str:
+    """Return what a column is to a model, as a prepared table says, or its Arrow type."""
+    kind = (field.metadata or {}).get(KIND)
+    return kind.decode() if kind is not None else str(field.type)
+
+
+def _values(column: Any, field: pa.Field, kind: ColumnKind) -> Column:
+    values = column.combine_chunks()
+    prepared = (field.metadata or {}).get(KIND, b"").decode()
     match kind:
-        case "float":
-            _refuse(values, pa.types.is_floating(values.type) or pa.types.is_integer(values.type))
-            return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-        case "integer":
+        case "float" | "integer":
             # Tables hold integers with missing values as floats with NaN; the encoder takes them, where they are whole.
-            _refuse(values, pa.types.is_integer(values.type) or pa.types.is_floating(values.type))
-            return np.asarray(values.to_numpy(zero_copy_only=False))
+            is_number = pa.types.is_floating(values.type) or pa.types.is_integer(values.type)
+            _refuse(values, is_number and prepared in {"", "float", "integer"})
+            numbers = values.cast(pa.float64(), safe=False) if kind == "float" and not prepared else values
+            return np.asarray(numbers.to_numpy(zero_copy_only=False))
         case "boolean":
-            _refuse(values, pa.types.is_boolean(values.type))
-            return values.to_pylist() if values.null_count else np.asarray(values.to_numpy(zero_copy_only=False))
+            _refuse(values, pa.types.is_boolean(values.type) or prepared == "boolean")
+            return _truths(values)
         case "timestamp":
             _refuse(values, pa.types.is_temporal(values.type))
             stamps = values.cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())
             return np.asarray(pc.fill_null(stamps, MISSING_TIMESTAMP).to_numpy(zero_copy_only=False))
         case "string":
             texts: list[Any] = values.cast(pa.string()).to_pylist()
-            return texts
+            return [text or None for text in texts] if prepared else texts
+
+
+def _truths(values: Any) -> Column:
+    """Return truth values, None where one is missing."""
+    if pa.types.is_floating(values.type):
+        numbers = values.to_numpy(zero_copy_only=False)
+        values = pa.array(numbers == 1, mask=np.isnan(numbers))
+    return values.to_pylist() if values.null_count else np.asarray(values.to_numpy(zero_copy_only=False))
 
 
 def _refuse(values: Any, fits: object) -> None:
@@ -60,10 +79,14 @@ def _refuse(values: Any, fits: object) -> None:
         raise pa.ArrowInvalid(f"{values.type} does not fit")
 
 
-def single_requests(columns: Mapping[str, Column], rows: int, most: int) -> list[dict[str, list[Any]]]:
-    """Return up to ``most`` rows, evenly spaced, each as a request of one row with plain Python values."""
-    chosen = np.linspace(0, rows - 1, min(rows, most)).astype(int).tolist()
-    return [{name: [_plain(values[row])] for name, values in columns.items()} for row in chosen]
+def spread_rows(rows: pa.Table, most: int) -> pa.Table:
+    """Return at most ``most`` rows, evenly spaced."""
+    return rows.take(pa.array(np.linspace(0, rows.num_rows - 1, min(rows.num_rows, most)).astype(np.int64)))
+
+
+def single_requests(columns: Mapping[str, Column], rows: int) -> list[dict[str, list[Any]]]:
+    """Return each row as a request of its own, with plain Python values."""
+    return [{name: [_plain(values[row])] for name, values in columns.items()} for row in range(rows)]
 
 
 def _plain(value: Any) -> Any:
@@ -72,7 +95,12 @@ def _plain(value: Any) -> Any:
 
 def class_names(target: Any) -> list[str]:
     """Return the class name of each row: text as it is, ``true`` and ``false``, integers in digits."""
-    names: list[str] = target.cast(pa.string()).to_pylist()
+    values = target.combine_chunks() if isinstance(target, pa.ChunkedArray) else target
+    if pa.types.is_dictionary(values.type) and not values.null_count:
+        known = np.array(values.dictionary.to_pylist(), dtype=object)
+        shared: list[str] = known[values.indices.to_numpy(zero_copy_only=False)].tolist()
+        return shared
+    names: list[str] = values.cast(pa.string()).to_pylist()
     return names
 
 
@@ -82,10 +110,11 @@ def target_rows(table: pa.Table, target: str | None, test: NDArray[np.int64]) ->
     Raises:
         DataError: No row is left.
     """
-    rows = table.take(pa.array(test))
+    chosen = run_of(test)
+    rows = table.slice(chosen.start, chosen.stop - chosen.start) if isinstance(chosen, slice) else table.take(pa.array(test))
     if target is None:
         return rows, 0
-    known = rows.filter(pc.is_valid(rows.column(target)))
+    known = rows.filter(pc.is_valid(rows.column(target))) if rows.column(target).null_count else rows
     if not known.num_rows:
         raise DataError(
             f"none of the {len(test)} test rows has a value of {target!r}: nothing can be judged",
@@ -102,6 +131,6 @@ def row_times(rows: pa.Table, signature: Signature, facts: Mapping[str, Any]) ->
     readable = [column.name for column in signature.inputs if column.kind == "timestamp"]
     for name in (facts.get("time"), *readable):
         if name in rows.column_names and pa.types.is_temporal(rows.schema.field(name).type):
-            times = np.asarray(_values(rows.column(name).combine_chunks(), "timestamp"))
+            times = np.asarray(_values(rows.column(name), rows.schema.field(name), "timestamp"))
             return times if (times != MISSING_TIMESTAMP).all() else None
     return None

@@ -26,11 +26,16 @@ class GraphBuilder:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._names: dict[bytes, str] = {}
+        self._stand_ins: dict[str, str] = {}
         self._ml_opset = _ML_OPSET
 
     def use_ml_opset(self, version: int) -> None:
         """Lower the version of the ``ai.onnx.ml`` operators, for one that newer versions no longer have."""
         self._ml_opset = min(self._ml_opset, version)
+
+    def stand_in(self, name: str, value: str) -> None:
+        """Let operators that are added from here on take ``value`` where they ask for ``name``, which may be an input."""
+        self._stand_ins[name] = value
 
     def add_input(self, name: str, element_type: int, width: int) -> str:
         """Declare a matrix of ``width`` columns that the graph takes, and return its name."""
@@ -57,7 +62,8 @@ class GraphBuilder:
 
     def node(self, op: str, *inputs: str, domain: str = "", spare: int = 0, **attributes: Any) -> str:
         """Add an operator and return the name of its first output; ``spare`` is how many more it has, which nobody reads."""
-        node = helper.make_node(op, list(inputs), [""], domain=domain, **attributes)
+        taken = [self._stand_ins.get(name, name) for name in inputs]
+        node = helper.make_node(op, taken, [""], domain=domain, **attributes)
         key = b"node" + node.SerializeToString(deterministic=True)
         if key not in self._names:
             name = f"t{len(self._nodes)}"

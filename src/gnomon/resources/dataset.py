@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from gnomon.resources.base import ColumnName, Name, Resource, Strict
+from gnomon.resources.feature import Feature
 
 ColumnType = Literal["float64", "float32", "int64", "int32", "boolean", "string", "timestamp", "date"]
 
@@ -63,6 +64,8 @@ class DatasetSpec(Strict):
     """The columns and what must hold of them."""
     checks: tuple[Check, ...] = ()
     """What must hold of the rows as a whole."""
+    features: tuple[Feature, ...] = ()
+    """Features that every model of the dataset may name."""
     suspend: bool = False
     """Leave it as it is: no new snapshots."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from gnomon.resources.base import Strict
 from gnomon.resources.dataset import Check, Column, DatasetSpec
 from gnomon.resources.dataset import Source as DatasetSource
-from gnomon.resources.model import Candidate, Gate, ModelSpec, Resources, Retrain, Split
+from gnomon.resources.model import Gate, ModelSpec, Resources, Retrain, Split
 from gnomon.resources.pipeline import Trigger
 from gnomon.resources.project import ProjectSpec, Prune, Sync, WriteBack
 from gnomon.resources.project import Source as ProjectSource
@@ -23,15 +23,14 @@ PLANNED_KEYS: Mapping[type[Strict], frozenset[str]] = {
     Sync: frozenset({"drift", "retry", "validation"}),
     Prune: frozenset({"maxObjects", "confirm"}),
     WriteBack: frozenset({"fallback", "signingKey"}),
-    DatasetSpec: frozenset({"refresh", "snapshot", "features", "labels"}),
+    DatasetSpec: frozenset({"refresh", "snapshot", "labels"}),
     DatasetSource: frozenset({"sql", "parquet", "credentials"}),
     Column: frozenset({"maxCardinality"}),
     Check: frozenset({"for"}),
     ModelSpec: frozenset({"train", "artifact", "triggers"}),
-    Split: frozenset({"folds", "column"}),
-    Candidate: frozenset({"python"}),
+    Split: frozenset({"folds"}),
     Gate: frozenset({"by", "minRows", "maxRegression"}),
-    Resources: frozenset({"cpu", "gpu"}),
+    Resources: frozenset({"cpu"}),
     ServiceSpec: frozenset({"scale", "log", "monitor", "access", "endpoint"}),
     ReleasePolicy: frozenset({"canary", "shadow", "analysis", "windows", "strategy"}),
     Limits: frozenset({"requestsPerSecond", "memory"}),
@@ -41,7 +40,6 @@ PLANNED_KEYS: Mapping[type[Strict], frozenset[str]] = {
 """Keys of the design, by the mapping in which they will stand."""
 
 PLANNED_VALUES: Mapping[tuple[type[Strict], str], frozenset[str]] = {
-    (Split, "by"): frozenset({"group"}),
     (Gate, "against"): frozenset({"stable"}),
     (Retrain, "when"): frozenset({"drift"}),
     (ReleasePolicy, "promote"): frozenset({"branch"}),

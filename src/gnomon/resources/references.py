@@ -1,16 +1,18 @@
 """What must hold between the resources of one commit: names that resolve, and columns that exist."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gnomon.resources.compiled import AnyResource, Declared
 from gnomon.resources.dataset import NUMERIC_TYPES, Dataset
 from gnomon.resources.documents import NodePath
+from gnomon.resources.feature_rules import unfit_features, unfit_model_features
 from gnomon.resources.identity import ResourceKey
 from gnomon.resources.model import Model
 from gnomon.resources.pipeline import Pipeline
 from gnomon.resources.release import Release
 from gnomon.resources.service import Service
+from gnomon.resources.violation import Violation
 from gnomon.resources.wording import did_you_mean
 
 
@@ -41,6 +43,7 @@ def broken_references(
         if dataset is not None and isinstance(dataset.resource, Dataset):
             yield from _unfit_split(resource, dataset.resource)
             yield from _unfit_columns(resource, dataset.resource)
+            yield from _unfit_features(resource, dataset.resource)
 
 
 def _references(resource: AnyResource) -> Iterator[tuple[NodePath, ResourceKey]]:
@@ -101,6 +104,16 @@ def _unfit_split(model: Model, dataset: Dataset) -> Iterator[Broken]:
         yield Broken(("spec", "split", "gap"), cause, f"add time to the spec of {dataset.key}, or remove gap")
 
 
+def _unfit_features(model: Model, dataset: Dataset) -> Iterator[Broken]:
+    types = {column.name: column.type for column in dataset.spec.columns}
+    yield from _broken(unfit_features(model.spec.features, dataset.spec.features, types, dataset.spec.time))
+    yield from _broken(unfit_model_features(model.spec, dataset.spec.features, types))
+
+
+def _broken(violations: Iterable[Violation]) -> Iterator[Broken]:
+    return (Broken(unfit.path, unfit.cause, unfit.mend) for unfit in violations)
+
+
 def _unfit_columns(model: Model, dataset: Dataset) -> Iterator[Broken]:
     """Compare with the declared schema; without one, the columns are known only when there is a snapshot."""
     types = {column.name: column.type for column in dataset.spec.columns}
@@ -109,7 +122,8 @@ def _unfit_columns(model: Model, dataset: Dataset) -> Iterator[Broken]:
     spec = model.spec
     named: list[tuple[NodePath, str]] = [] if spec.target is None else [(("spec", "target"), spec.target)]
     named += [(("spec", "series", index), name) for index, name in enumerate(spec.series)]
-    named += [(("spec", "features", index), feature) for index, feature in enumerate(spec.features)]
+    if spec.split.column is not None:
+        named.append((("spec", "split", "column"), spec.split.column))
     for path, column in named:
         if column not in types:
             cause = f'the schema of {dataset.metadata.name} has no column "{column}"'

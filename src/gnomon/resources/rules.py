@@ -9,6 +9,8 @@ from gnomon.resources.alternatives import alternative
 from gnomon.resources.compiled import AnyResource
 from gnomon.resources.dataset import NUMERIC_TYPES, Column, Dataset, DatasetSpec
 from gnomon.resources.documents import NodePath
+from gnomon.resources.feature import feature_names
+from gnomon.resources.feature_rules import feature_violations, unfit_features
 from gnomon.resources.model import (
     ALGORITHMS_BY_TASK,
     METRICS_BY_TASK,
@@ -23,6 +25,7 @@ from gnomon.resources.model import (
 from gnomon.resources.pipeline import Pipeline
 from gnomon.resources.pipeline_rules import pipeline_violations
 from gnomon.resources.project import Project
+from gnomon.resources.python_rules import python_violations
 from gnomon.resources.quantities import parse_duration, parse_size
 from gnomon.resources.release import Release
 from gnomon.resources.search_rules import search_violations
@@ -88,6 +91,9 @@ def _dataset(spec: DatasetSpec) -> Iterator[Violation]:
     mend = "give each its own name"
     yield from _doubled(("spec", "schema"), (c.name for c in spec.columns), "columns", mend, key="name")
     yield from _doubled(("spec", "checks"), (c.name for c in spec.checks), "checks", mend, key="name")
+    yield from feature_violations(spec.features)
+    yield from _doubled(("spec", "features"), feature_names(spec.features), "features", mend, key="name")
+    yield from unfit_features(spec.features, (), {column.name: column.type for column in spec.columns}, spec.time)
     yield from _doubled(("spec", "key"), spec.key, "key columns", "name each column once")
     for index, column in enumerate(spec.columns):
         yield from _column(("spec", "schema", index), column)
@@ -153,7 +159,8 @@ def _model(spec: ModelSpec) -> Iterator[Violation]:
             yield Violation(
                 ("spec", "features", index), f'the target "{feature}" is also a feature', "remove it from the features"
             )
-    yield from _doubled(("spec", "features"), spec.features, "features", "keep one of them")
+    yield from feature_violations(spec.features)
+    yield from _doubled(("spec", "features"), feature_names(spec.features), "features", "keep one of them")
     yield from _split(spec)
     yield from _candidates(spec)
     yield from search_violations(spec)
@@ -180,7 +187,15 @@ def _split(spec: ModelSpec) -> Iterator[Violation]:
     if split.by == "stratified" and spec.task != "classification":
         mend = "write time" if spec.task == "forecasting" else "write time or random"
         yield Violation(("spec", "split", "by"), f"{spec.task} has no classes to stratify by", mend)
-    if split.gap and split.by in {"random", "stratified"}:
+    if (split.by == "group") != (split.column is not None):
+        cause = (
+            "spec.split.by is group, and no column names the groups"
+            if split.by == "group"
+            else "spec.split.column means nothing"
+        )
+        mend = "add column: customer_id, or the like" if split.by == "group" else "remove column, or add by: group"
+        yield Violation(("spec", "split", "by" if split.by == "group" else "column"), cause, mend)
+    if split.gap and split.by in {"random", "stratified", "group"}:
         cause = f"spec.split.gap means nothing where rows are split by {split.by}"
         yield Violation(("spec", "split", "gap"), cause, "remove gap, or split by time")
 
@@ -195,7 +210,9 @@ def _candidates(spec: ModelSpec) -> Iterator[Violation]:
         seen.add(candidate.name or "")
     total = 0
     for index, candidate in enumerate(spec.candidates):
-        if candidate.algorithm not in ALGORITHMS_BY_TASK[spec.task]:
+        if candidate.python is not None or candidate.algorithm == "python":
+            yield from python_violations((*path, index), candidate, spec)
+        elif candidate.algorithm not in ALGORITHMS_BY_TASK[spec.task]:
             cause = f"{candidate.algorithm} does not do {spec.task}"
             near = alternative(candidate.algorithm, spec.task)
             mend = f"the nearest is {near}; the algorithms for {spec.task} are {', '.join(ALGORITHMS_BY_TASK[spec.task])}"

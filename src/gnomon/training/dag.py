@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from gnomon.data.snapshot import Snapshot
+from gnomon.errors import UsageError
+from gnomon.pipeline.closure import closure
 from gnomon.pipeline.dag import Argument, FromStep, FromStore, FunctionRef, Step
 from gnomon.resources.dataset import DatasetSpec
+from gnomon.resources.expressions.definitions import reached
+from gnomon.resources.feature import definitions_of, feature_names
 from gnomon.resources.identity import Digest
 from gnomon.resources.model import DEFAULT_CONTAMINATION, ModelSpec
 from gnomon.training.candidates import CandidatePlan, expand
@@ -27,6 +31,7 @@ WARM_MODULES = (
 """What the process that steps are forked from should import before: a second of CPU for each step. None starts a thread."""
 
 _STEPS = "gnomon/training/steps.py"
+_USER_STEPS = "gnomon/training/user_steps.py"
 
 
 def training_steps(
@@ -37,6 +42,7 @@ def training_steps(
     root: Path,
     champion_inputs: Sequence[str] = (),
     window: Mapping[str, int] | None = None,
+    checkout: Path | None = None,
 ) -> tuple[Step, ...]:
     """Return a ``prepare`` step, and a ``fit-NAME`` step for every candidate.
 
@@ -49,24 +55,29 @@ def training_steps(
         champion_inputs: Columns that the champion reads. Those that the model does not read are carried along in the
             table, so that the two can be compared on the same rows.
         window: ``start`` and ``end`` of the event times to learn from, in microseconds since 1970; None for all rows.
+        checkout: The folder that holds the commit's code, for candidates that are functions of the repository.
 
     Raises:
         ManifestError: A candidate is not valid.
     """
-    carried = [name for name in champion_inputs if spec.features and name not in spec.features and name != spec.target]
+    features = feature_names(spec.features)
+    carried = [name for name in champion_inputs if features and name not in features and name != spec.target]
+    definitions = {**definitions_of(dataset.features), **definitions_of(spec.features)}
+    needed = reached(features or tuple(definitions), definitions)
     prepare = Step(
         name="prepare",
         work=FunctionRef(root, _STEPS, "prepare"),
         params={
             "task": spec.task,
             "target": spec.target,
-            "features": list(spec.features),
+            "features": list(features),
             "split": spec.split.model_dump(mode="json", by_alias=True),
             "time": dataset.time,
             **_of_task(spec),
             # Left out where there are none, so that a run with and one without a champion share their steps.
             **({"carried": carried} if carried else {}),
             **({"window": dict(window)} if window is not None else {}),
+            **({"definitions": needed} if needed else {}),
         },
         inputs={
             "snapshot": FromStore(snapshot_digest, "bytes"),
@@ -75,11 +86,17 @@ def training_steps(
         **step_limits(spec),
     )
     prepared = {item: FromStep("prepare", item) for item in PREPARED_ITEMS}
-    fits = (_fit_step(spec, candidate, prepared, root) for candidate in expand(spec))
+    fits = (_fit_step(spec, candidate, prepared, root, checkout) for candidate in expand(spec))
     return prepare, *fits
 
 
-def refit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str, FromStore | FromStep], root: Path) -> Step:
+def refit_step(
+    spec: ModelSpec,
+    candidate: CandidatePlan,
+    prepared: Mapping[str, FromStore | FromStep],
+    root: Path,
+    checkout: Path | None = None,
+) -> Step:
     """Return the step ``refit-NAME``, which fits the chosen candidate on training and validation rows and exports it.
 
     Args:
@@ -87,11 +104,11 @@ def refit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str,
         candidate: The plan that was chosen.
         prepared: Where the results of ``prepare`` are, by the names of ``PREPARED_ITEMS``.
         root: The folder that holds the package ``gnomon``.
+        checkout: The folder that holds the commit's code.
     """
     return Step(
         name=f"refit-{candidate.name}",
-        work=FunctionRef(root, _STEPS, "refit"),
-        **named_apart(candidate),
+        **_work(spec, candidate, root, checkout, ("refit", "refit_user")),
         inputs={item: prepared[item] for item in PREPARED_ITEMS},
         **step_limits(spec),
     )
@@ -109,14 +126,33 @@ def _of_task(spec: ModelSpec) -> dict[str, Any]:
     return {"forecast": {"steps": steps, "microseconds": microseconds, "series": list(spec.series), "season": spec.season}}
 
 
-def _fit_step(spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str, Argument], root: Path) -> Step:
+def _fit_step(
+    spec: ModelSpec, candidate: CandidatePlan, prepared: Mapping[str, Argument], root: Path, checkout: Path | None
+) -> Step:
     return Step(
         name=f"fit-{candidate.name}",
-        work=FunctionRef(root, _STEPS, "fit_candidate"),
-        **named_apart(candidate),
+        **_work(spec, candidate, root, checkout, ("fit_candidate", "fit_user")),
         inputs={item: prepared[item] for item in PREPARED_ITEMS if item != "test"},
         **step_limits(spec),
     )
+
+
+def _work(
+    spec: ModelSpec, candidate: CandidatePlan, root: Path, checkout: Path | None, functions: tuple[str, str]
+) -> dict[str, Any]:
+    """Return which of two functions, ours or the one for a user's, a candidate's step calls, and what it is told."""
+    told = named_apart(candidate)
+    ours, users = functions
+    if not candidate.python:
+        gpu = spec.resources.gpu if candidate.algorithm.startswith("torch-") else 0
+        return {"work": FunctionRef(root, _STEPS, ours), "gpu": gpu, **told}
+    if checkout is None:
+        raise UsageError(f"candidate {candidate.name} is a function of a repository", "train it through an operator")
+    file, _, function = candidate.python.partition(":")
+    # Where the code lies is no part of the key; what it is, is.
+    params = {**told["params"], "code": closure(FunctionRef(checkout, file, function)).digest, "runtime": spec.runtime}
+    settings = {**told["settings"], "checkout": str(checkout)}
+    return {"work": FunctionRef(root, _USER_STEPS, users), "gpu": spec.resources.gpu, "params": params, "settings": settings}
 
 
 def named_apart(candidate: CandidatePlan) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from gnomon.training.algorithms import (
 from gnomon.training.algorithms.interface import Fitted, Floats, TrainingRows
 from gnomon.training.candidates import CandidatePlan
 from gnomon.training.estimator_inputs import fit_for_distances
+from gnomon.training.feature_plan import FeatureGraph
 from gnomon.training.links import emit_spread, spread
 from gnomon.training.matrices import Matrices
 from gnomon.training.outputs import Meaning, emit_outputs, measures_distance
@@ -207,10 +208,12 @@ _LEAST_UNIT = 1e-3
 """Answers that hardly vary are held against this instead of their deviation; features vary by 1."""
 
 
-def export(model: NativeModel, raw: Matrices, signature: Signature) -> bytes:
-    """Return the ONNX model; of ``raw``, only the widths matter."""
+def export(model: NativeModel, raw: Matrices, signature: Signature, features: FeatureGraph | None = None) -> bytes:
+    """Return the ONNX model; of ``raw``, only the widths matter. ``features`` are computed in front of it."""
     graph = GraphBuilder()
     declare_inputs(graph, raw)
+    if features is not None:
+        features.emit(graph)
     answers = model.fitted.emit(graph)
     if model.classes:
         answers = emit_spread(graph, answers, model.known, model.classes)

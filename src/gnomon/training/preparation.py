@@ -1,10 +1,15 @@
-"""A snapshot's rows become a training table: needed columns, normalised types, known targets, divided rows, facts."""
+"""A snapshot's rows become a training table: needed columns, normalised types, known targets, divided rows, facts.
 
-from collections import Counter
+Rows pass through twice, a batch after the other: first for the target and what divides the rows, then for all columns, each
+row straight to its place in the table. Memory holds a batch and a few numbers of each row; but forecasts, and features that
+look at other rows, take the columns that they need as a whole.
+"""
+
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,27 +19,26 @@ from numpy.typing import NDArray
 
 from gnomon.data.snapshot import SnapshotColumn
 from gnomon.errors import TrainingError
-from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn, Output, Signature
+from gnomon.features.in_polars import polars_expression
+from gnomon.inference.signature import InputColumn, Output, Signature
 from gnomon.resources.model import DEFAULT_CONTAMINATION, TARGET_TASKS, Split, Task
-from gnomon.training.forecasting import Forecast, Past, naive_error, with_past
+from gnomon.training.feature_plan import FeatureGraph, FeaturePlan, planned_features
+from gnomon.training.forecasting import Forecast, Past, naive_error, tells_past, with_past
+from gnomon.training.learning_target import check_target, deviation_of, group_codes, named_classes, target_expression
 from gnomon.training.matrices import input_columns, kind_of
 from gnomon.training.outputs import Meaning
-from gnomon.training.split import SplitRows, kind_of_split, split_rows
+from gnomon.training.prepared_table import StoredColumn, TableWriter, normalised
+from gnomon.training.split import SplitKind, SplitRows, kind_of_split, split_rows
 
-MAX_CLASSES = 1000
-
-_LARGEST_TARGET = 1e37
-"""A tenth of the largest float32 is left for answers beyond the target."""
-_LEAST_RESOLUTION = 0.01
-"""Share of a deviation that neighbouring answers may be apart."""
-
-_NUMERIC = frozenset({"float64", "float32", "int64", "int32"})
-_NAMEABLE = frozenset({"string", "boolean", "int64", "int32"})
-_LABELS = frozenset({"boolean", "int64", "int32"})
+BATCH_ROWS = 65_536
+"""Rows that are read at once."""
 
 
 class Facts(msgspec.Struct, frozen=True, rename="camel"):
     """What later steps need to know of a prepared table.
+
+    ``inputs`` are the raw columns that a request carries, ``features`` what an estimator sees of them: the same ones, or what
+    ``definitions`` compute of them.
 
     ``deviation`` is the standard deviation of the target over the training rows, 1 for classification. ``ordered`` says
     that the indices of the parts stand in the order of ``time``, the dataset's time column, which the table has whether or
@@ -49,6 +53,8 @@ class Facts(msgspec.Struct, frozen=True, rename="camel"):
     target: str
     time: str | None
     inputs: tuple[InputColumn, ...]
+    features: tuple[InputColumn, ...]
+    definitions: dict[str, str]
     classes: tuple[str, ...]
     deviation: float
     ordered: bool
@@ -63,6 +69,11 @@ class Facts(msgspec.Struct, frozen=True, rename="camel"):
     season: int = 0
 
     @property
+    def graph(self) -> FeatureGraph:
+        """What computes the features from the raw columns, in a graph and of a few rows."""
+        return FeatureGraph(self.inputs, self.features, self.definitions)
+
+    @property
     def signature(self) -> Signature:
         """The signature of a model that learns the target of the table."""
         return self.signature_of(Meaning(self.task, max(1, len(self.classes))).outputs)
@@ -75,7 +86,9 @@ class Facts(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a model asks of a snapshot's columns. ``features`` empty means every column but the target.
+    """What a model asks of a snapshot's columns. ``features`` empty means every column and definition but the target.
+
+    ``definitions`` are expressions by the names of features.
 
     ``carried`` columns are in the table without being features: those that the champion reads and the model does not, so
     that both can be held against each other on the same rows. One that the snapshot no longer has is left out.
@@ -89,11 +102,15 @@ class Wanted:
     carried: tuple[str, ...] = ()
     forecast: Forecast | None = None
     contamination: float = DEFAULT_CONTAMINATION
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A training table, its divided rows and its facts."""
+    """A training table, its divided rows and its facts.
+
+    The rows stand in the order of the parts; those of none come last.
+    """
 
     table: pa.Table
     parts: SplitRows
@@ -106,53 +123,35 @@ def prepare_rows(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: 
     Raises:
         TrainingError: A column is unknown or empty, the target does not fit the task, or rows do not suffice.
     """
-    known = {column.name: column for column in columns}
-    target = _column(known, wanted.target, "target") if wanted.target is not None else None
-    features = _features(known, wanted)
-    if target is not None:
-        _check_target(target, wanted.task)
-    by = kind_of_split(wanted.split, wanted.task, wanted.time)
-    stamp = _column(known, wanted.time, "time") if wanted.time else None
-    carried = [known[name] for name in wanted.carried if name in known]
-    needed = {column.name: column for column in [*features, target, stamp, *carried] if column is not None}
-    frame = rows.select(_normalised(column) for column in needed.values()).collect()
-    past = None
-    if wanted.forecast is not None and target is not None and stamp is not None:
-        frame, _ = _without_missing(frame, {"time": stamp})
-        past = with_past(frame, target.name, stamp.name, wanted.forecast)
-        frame = past.frame
-        features += [SnapshotColumn(name, "float64", nullable=True) for name in past.columns]
-    learns = target if wanted.task in TARGET_TASKS else None
-    history = SnapshotColumn(past.naive, "float64", nullable=False) if past else None
-    required = {"target": learns, "time": stamp if by == "time" else None, "history": history}
-    frame, dropped = _without_missing(frame, {role: column for role, column in required.items() if column is not None})
-    _check_features(frame, features)
-    frame, classes = _named_classes(frame, target) if target and wanted.task == "classification" else (frame, ())
-    codes = _codes(frame[target.name], classes) if target and classes else None
-    time = frame[stamp.name].dt.epoch("us").to_numpy() if stamp and by == "time" else None
-    parts = split_rows(_split_ahead(wanted.split, past), by, frame.height, time=time, classes=codes)
+    source = _source(rows, columns, wanted)
+    divided = _divided(source, wanted)
+    table, missing = _filled_table(source, divided, wanted)
+    known, parts = source.known, divided.parts
     facts = Facts(
         task=wanted.task,
-        target=target.name if target else "",
+        target=source.target.name if source.target else "",
         time=wanted.time,
         # An infinite number of the source is a missing one here, also in a column that has no null.
         inputs=input_columns(
-            (column.name, column.type, column.nullable or frame[column.name].null_count() > 0) for column in features
+            (name, kind, name not in known or known[name].nullable or missing[name] > 0)
+            for name, kind in source.plan.inputs.items()
         ),
-        classes=classes,
-        deviation=_deviation(frame[learns.name], parts) if learns and not classes else 1.0,
-        ordered=by == "time",
+        features=input_columns((name, kind, True) for name, kind in source.plan.features.items()),
+        definitions=dict(source.plan.definitions),
+        classes=divided.classes,
+        deviation=divided.deviation,
+        ordered=source.by == "time",
         seed=wanted.split.seed,
-        rows=frame.height,
+        rows=table.num_rows,
         parts={name: len(getattr(parts, name)) for name in ("train", "validation", "test")},
-        dropped=dropped,
+        dropped=divided.dropped,
         contamination=wanted.contamination,
-        naive=past.naive if past else "",
-        naive_error=naive_error(frame[target.name], frame[past.naive], parts.train) if target and past else 0.0,
-        horizon=past.horizon if past else 0,
-        season=past.season if past else 0,
+        naive=source.past.naive if source.past else "",
+        naive_error=divided.naive_error,
+        horizon=source.past.horizon if source.past else 0,
+        season=source.past.season if source.past else 0,
     )
-    return Prepared(frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()), parts, facts)
+    return Prepared(table, _side_by_side(parts), facts)
 
 
 def target_values(table: pa.Table, facts: Facts) -> NDArray[np.float64]:
@@ -162,27 +161,147 @@ def target_values(table: pa.Table, facts: Facts) -> NDArray[np.float64]:
     """
     if not facts.target:
         return np.full(table.num_rows, np.nan)
-    column = pl.Series(table.column(facts.target))
-    if facts.task == "anomaly":
-        return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return _codes(column, facts.classes).astype(np.float64) if facts.classes else column.to_numpy().astype(np.float64)
+    column = table.column(facts.target).combine_chunks()
+    if facts.classes:
+        return np.asarray(column.indices.to_numpy(zero_copy_only=False), dtype=np.float64)
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _features(known: dict[str, SnapshotColumn], wanted: Wanted) -> list[SnapshotColumn]:
-    """Return the columns that the model reads; those of the past of a target are not among them yet."""
-    names: Sequence[str] = wanted.features or list(known)
-    if wanted.forecast is not None:
-        # What is not known ahead must not be learnt from: only what the model names, and what it names of every row.
-        names = list(dict.fromkeys((*([wanted.time] if wanted.time else []), *wanted.forecast.series, *wanted.features)))
-    features = [_column(known, name, "feature") for name in names if name != wanted.target]
-    if wanted.target in wanted.features or not features:
-        raise TrainingError(
-            f"the target {wanted.target} is among the features" if features else "the model has no features",
-            "name the features, without the target",
-        )
-    if doubled := [name for name, count in Counter(wanted.features).items() if count > 1]:
-        raise TrainingError(f"feature {doubled[0]} is declared twice", "name each feature once")
-    return features
+_TARGET, _TIME, _GROUP, _HISTORY = "target", "time", "group", "history"
+_ROW = "\0row"
+"""No column of a file is called so."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """The rows and what is asked of them. ``required`` columns must have a value, by their role."""
+
+    rows: pl.LazyFrame
+    known: Mapping[str, SnapshotColumn]
+    target: SnapshotColumn | None
+    stamp: SnapshotColumn | None
+    group: SnapshotColumn | None
+    past: Past | None
+    plan: FeaturePlan
+    by: SplitKind
+    required: Mapping[str, SnapshotColumn]
+
+
+@dataclass(frozen=True, eq=False)
+class _Divided:
+    """What the first pass found out.
+
+    Args:
+        kept: Which rows have all that is required; None for all.
+        parts: Indices of the kept rows.
+        truth: Of a target of numbers or labels, the values of the kept rows; of classes, their indices.
+        dropped: How many rows are left out, by role.
+    """
+
+    kept: pl.Series | None
+    parts: SplitRows
+    rows: int
+    truth: NDArray[Any] | None
+    classes: tuple[str, ...]
+    deviation: float
+    naive_error: float
+    dropped: dict[str, int]
+
+
+def _source(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: Wanted) -> _Source:
+    known = {column.name: column for column in columns}
+    target = _column(known, wanted.target, "target") if wanted.target is not None else None
+    if target is not None:
+        check_target(target, wanted.task)
+    by = kind_of_split(wanted.split, wanted.task, wanted.time)
+    stamp = _column(known, wanted.time, "time") if wanted.time else None
+    past = None
+    names: Sequence[str] = wanted.features
+    if wanted.forecast is not None and target is not None and stamp is not None:
+        names = _known_ahead(wanted, wanted.forecast)
+        past = with_past(_history(rows, known, stamp), target.name, stamp.name, wanted.forecast)
+        rows = past.frame.lazy()
+        known |= {name: SnapshotColumn(name, "float64", nullable=True) for name in past.columns}
+        declared = planned_features(known, names, wanted.definitions, wanted.target).batch
+        if not tells_past(declared, target.name, past.horizon, wanted.forecast.series):
+            names = [*names, *past.columns]
+    required = {
+        _TARGET: target if wanted.task in TARGET_TASKS else None,
+        _TIME: stamp if by == "time" else None,
+        _HISTORY: known[past.naive] if past else None,
+    }
+    return _Source(
+        rows,
+        known,
+        target,
+        stamp,
+        _column(known, wanted.split.column or "", "split.column") if by == "group" else None,
+        past,
+        planned_features(known, names, wanted.definitions, wanted.target),
+        by,
+        {role: column for role, column in required.items() if column is not None},
+    )
+
+
+def _known_ahead(wanted: Wanted, forecast: Forecast) -> list[str]:
+    """Return the features of a forecast, but for the past of its target.
+
+    What is not known ahead must not be learnt from: only what the model names, and what it names of every row.
+    """
+    if wanted.target in wanted.features:
+        raise TrainingError(f"the target {wanted.target} is among the features", "name the features, without the target")
+    return list(dict.fromkeys((*([wanted.time] if wanted.time else []), *forecast.series, *wanted.features)))
+
+
+def _history(rows: pl.LazyFrame, known: Mapping[str, SnapshotColumn], stamp: SnapshotColumn) -> pl.DataFrame:
+    """Return all rows that have a time, in memory."""
+    frame = rows.select(_own_expression(column) for column in known.values()).collect(engine="streaming")
+    timed = frame.filter(pl.col(stamp.name).is_not_null())
+    if not timed.height:
+        cause = f"the time column {stamp.name} is missing in all {frame.height} rows" if frame.height else "there are no rows"
+        raise TrainingError(cause, "mend the source, or name another column")
+    return timed
+
+
+def _divided(source: _Source, wanted: Wanted) -> _Divided:
+    """Pass through the rows for the few columns that say what becomes of each."""
+    few = source.rows.select(_few(source)).collect(engine="streaming")
+    few, kept, dropped = _without_missing(few, source.required)
+    truth: NDArray[Any] | None = None
+    classes: tuple[str, ...] = ()
+    if source.target is not None and wanted.task == "classification":
+        truth, classes = named_classes(few[_TARGET].alias(source.target.name))
+    elif source.target is not None:
+        truth = few[_TARGET].to_numpy().astype(np.float64)
+    parts = split_rows(
+        _split_ahead(wanted.split, source.past),
+        source.by,
+        few.height,
+        time=few[_TIME].to_numpy() if source.by == "time" else None,
+        classes=truth if classes else None,
+        groups=group_codes(few[_GROUP]) if source.group else None,
+    )
+    deviation = 1.0
+    if truth is not None and not classes and _TARGET in source.required:
+        deviation = deviation_of(source.required[_TARGET].name, truth[parts.train])
+    return _Divided(
+        kept=kept,
+        parts=parts,
+        rows=few.height,
+        truth=truth,
+        classes=classes,
+        deviation=deviation,
+        naive_error=naive_error(few[_TARGET], few[_HISTORY], parts.train) if source.past else 0.0,
+        dropped=dropped,
+    )
+
+
+def _few(source: _Source) -> list[pl.Expr]:
+    columns = {_TARGET: source.target, _GROUP: source.group, _HISTORY: source.required.get(_HISTORY)}
+    few = [_own_expression(column).alias(name) for name, column in columns.items() if column is not None]
+    if (stamp := source.required.get(_TIME)) is not None:
+        few.append(normalised(stamp.name, "timestamp").dt.epoch("us").alias(_TIME))
+    return few or [pl.col(next(iter(source.known))).is_null().alias(_ROW)]
 
 
 def _split_ahead(split: Split, past: Past | None) -> Split:
@@ -192,7 +311,7 @@ def _split_ahead(split: Split, past: Past | None) -> Split:
     return split.model_copy(update={"gap": max(split.gap, past.ahead - timedelta(microseconds=1))})
 
 
-def _column(known: dict[str, SnapshotColumn], name: str, role: str) -> SnapshotColumn:
+def _column(known: Mapping[str, SnapshotColumn], name: str, role: str) -> SnapshotColumn:
     if name in known:
         return known[name]
     nearest = get_close_matches(name, known, n=1)
@@ -202,98 +321,109 @@ def _column(known: dict[str, SnapshotColumn], name: str, role: str) -> SnapshotC
     )
 
 
-def _check_target(target: SnapshotColumn, task: Task) -> None:
-    if task == "anomaly" and target.type not in _LABELS:
-        raise TrainingError(
-            f"the target {target.name} is of type {target.type}, and labels of anomalies are booleans, or 0 and 1",
-            "name a column of labels, or leave the target out",
-        )
-    if task in {"regression", "forecasting"} and target.type not in _NUMERIC:
-        raise TrainingError(
-            f"the target {target.name} is of type {target.type}, which {task} cannot learn",
-            "use task: classification, or a target of numbers",
-        )
-    if task == "classification" and target.type not in _NAMEABLE:
-        raise TrainingError(
-            f"the target {target.name} is of type {target.type}, which names no classes",
-            "use a target of text, booleans or integers - whole numbers can be declared as int64 in the dataset's schema - "
-            "or task: regression",
-        )
+def _own_expression(column: SnapshotColumn) -> pl.Expr:
+    """Return a column with all its digits, null where it is missing."""
+    return normalised(column.name, "timestamp") if kind_of(column.type) == "timestamp" else target_expression(column)
 
 
-def _normalised(column: SnapshotColumn) -> pl.Expr:
-    """Return the column in the one type of its kind, with null wherever a value is missing."""
-    value = pl.col(column.name)
-    match kind_of(column.type):
-        case "float":
-            number = value.cast(pl.Float64)
-            return pl.when(number.is_finite()).then(number).alias(column.name)
-        case "integer":
-            return value.cast(pl.Int64)
-        case "boolean":
-            return value.cast(pl.Boolean)
-        case "string":
-            return pl.when(value != "").then(value).alias(column.name)
-        case "timestamp":
-            stamp = value.cast(pl.Datetime("us", "UTC"))
-            return pl.when(stamp.dt.epoch("us") != MISSING_TIMESTAMP).then(stamp).alias(column.name)
-
-
-def _without_missing(frame: pl.DataFrame, required: Mapping[str, SnapshotColumn]) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Return the rows that have all ``required`` columns, and how many had not, by role."""
-    dropped = {}
+def _without_missing(
+    few: pl.DataFrame, required: Mapping[str, SnapshotColumn]
+) -> tuple[pl.DataFrame, pl.Series | None, dict[str, int]]:
+    """Return the rows that have all required columns, which rows those are, and how many had not, by role."""
+    dropped: dict[str, int] = {}
+    kept: pl.Series | None = None
     for role, column in required.items():
-        kept = frame.filter(pl.col(column.name).is_not_null())
-        dropped[role] = frame.height - kept.height
-        if not kept.height:
-            cause = (
-                f"the {role} column {column.name} is missing in all {frame.height} rows"
-                if frame.height
-                else "there are no rows"
-            )
+        known = few[role].is_not_null()
+        kept = known if kept is None else kept & known
+        left = int(kept.sum())
+        dropped[role] = few.height - sum(dropped.values()) - left
+        if not left:
+            rows = few.height - sum(dropped.values()) + dropped[role]
+            cause = f"the {role} column {column.name} is missing in all {rows} rows" if rows else "there are no rows"
             raise TrainingError(cause, "mend the source, or name another column")
-        frame = kept
-    return frame, dropped
+    return (few if kept is None else few.filter(kept)), kept, dropped
 
 
-def _check_features(frame: pl.DataFrame, features: Sequence[SnapshotColumn]) -> None:
-    empty = [column.name for column in features if frame[column.name].null_count() == frame.height]
+def _filled_table(source: _Source, divided: _Divided, wanted: Wanted) -> tuple[pa.Table, Mapping[str, int]]:
+    """Pass through the rows for all columns, and return the table and how many rows miss a value, by column."""
+    stored = _stored(source, wanted)
+    order = _order(divided.parts, divided.rows)
+    places = np.empty(divided.rows, dtype=np.int64)
+    places[order] = np.arange(divided.rows)
+    made = _looking_back(source) if source.plan.batch else None
+    if made is not None and divided.kept is not None:
+        made = made.filter(divided.kept)
+    writer = TableWriter(stored, places)
+    rows = source.rows
+    if source.required:
+        rows = rows.filter(_own_expression(column).is_not_null() for column in source.required.values())
+    raw = rows.select(normalised(each.name, each.kind) for each in stored if each.name in source.known)
+    computed = [polars_expression(node).alias(name) for name, node in source.plan.computed.items()]
+    for batch in raw.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True, lazy=True, engine="streaming"):
+        whole = batch if made is None else batch.hstack(made.slice(writer.written, batch.height))
+        writer.write(whole.with_columns(computed))
+    _check_features(source.plan, writer.missing, divided.rows)
+    table = writer.table()
+    if source.target is not None and divided.truth is not None:
+        table = table.append_column(source.target.name, _target_array(divided, order))
+    return table, writer.missing
+
+
+def _stored(source: _Source, wanted: Wanted) -> list[StoredColumn]:
+    """Return the columns of the table: features first, so that they lie side by side, and each once."""
+    carried = [name for name in (*wanted.carried, wanted.time) if name in source.known and name != wanted.target]
+    types = {**source.plan.features, **source.plan.inputs, **{name: source.known[name].type for name in carried if name}}
+    return [StoredColumn(name, kind_of(column_type)) for name, column_type in types.items()]
+
+
+def _order(parts: SplitRows, rows: int) -> NDArray[np.int64]:
+    """Return the rows part after part; those of no part, which a gap leaves out, come last."""
+    chosen = np.concatenate([parts.train, parts.validation, parts.test])
+    left = np.ones(rows, dtype=np.bool_)
+    left[chosen] = False
+    return np.concatenate([chosen, np.flatnonzero(left)])
+
+
+def _side_by_side(parts: SplitRows) -> SplitRows:
+    """Return where the parts are once their rows stand one after the other."""
+    ends = np.cumsum([len(parts.train), len(parts.validation), len(parts.test)])
+    train, validation, test = (
+        np.arange(end - len(part), end) for end, part in zip(ends, (parts.train, parts.validation, parts.test), strict=True)
+    )
+    return SplitRows(train, validation, test)
+
+
+def _target_array(divided: _Divided, order: NDArray[np.int64]) -> Any:
+    """Return the target in the order of the table: classes by name, numbers as they are, unknown labels as null."""
+    assert divided.truth is not None  # noqa: S101 - the caller looked
+    ordered = divided.truth[order]
+    if divided.classes:
+        return pa.DictionaryArray.from_arrays(pa.array(ordered, pa.int32()), pa.array(divided.classes))
+    return pa.array(ordered, from_pandas=True)
+
+
+def _looking_back(source: _Source) -> pl.DataFrame:
+    """Return the features that look at other rows, for all rows in their order; what they need is held in memory."""
+    stamp, batch = source.stamp, source.plan.batch
+    if stamp is None:
+        raise TrainingError(
+            f"feature {next(iter(batch))} looks at earlier rows, but the dataset declares no time column",
+            "declare spec.time in the dataset",
+        )
+    read = dict.fromkeys(name for node in batch.values() for name in node.columns())
+    needed = source.rows.select(
+        *(normalised(name, kind_of(source.known[name].type)) for name in read),
+        normalised(stamp.name, "timestamp").alias(_TIME),
+    )
+    ordered = needed.collect(engine="streaming").with_row_index(_ROW).sort(_TIME, maintain_order=True, nulls_last=True)
+    made = ordered.select(_ROW, *(polars_expression(node).alias(name) for name, node in batch.items()))
+    return made.sort(_ROW).drop(_ROW)
+
+
+def _check_features(plan: FeaturePlan, missing: Mapping[str, int], rows: int) -> None:
+    empty = [name for name in plan.features if missing[name] == rows]
     if empty:
         raise TrainingError(
-            f"feature {', '.join(empty)} is missing in all {frame.height} rows that have a target",
+            f"feature {', '.join(empty)} is missing in all {rows} rows that have a target",
             "leave it out of the model's features, or mend the source",
         )
-
-
-def _named_classes(frame: pl.DataFrame, target: SnapshotColumn) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Return the frame with class names as target, and the names: numbers by value, text by code point."""
-    values = sorted(frame[target.name].unique().to_list())
-    if not 2 <= len(values) <= MAX_CLASSES:
-        raise TrainingError(
-            f"the target {target.name} has {len(values)} class{'' if len(values) == 1 else 'es'} in {frame.height} rows",
-            f"classification learns 2 to {MAX_CLASSES} classes; use another target, or task: regression for a quantity",
-        )
-    named = frame.with_columns(pl.col(target.name).cast(pl.String))
-    return named, tuple(str(value).lower() if isinstance(value, bool) else str(value) for value in values)
-
-
-def _codes(names: pl.Series, classes: Sequence[str]) -> NDArray[np.int64]:
-    codes: NDArray[np.int64] = names.replace_strict(list(classes), list(range(len(classes))), return_dtype=pl.Int64).to_numpy()
-    return codes
-
-
-def _deviation(target: pl.Series, parts: SplitRows) -> float:
-    values = target.to_numpy().astype(np.float64)[parts.train]
-    if np.ptp(values.clip(-_LARGEST_TARGET, _LARGEST_TARGET)) == 0:
-        raise TrainingError(
-            f"the target {target.name} is {values[0]:g} in all {len(values)} training rows",
-            "use a target that varies, or more rows",
-        )
-    largest = float(np.abs(values).max())
-    deviation = float(values.std()) if largest <= _LARGEST_TARGET else 0.0
-    if np.spacing(np.float32(min(largest, _LARGEST_TARGET))) > _LEAST_RESOLUTION * deviation:
-        raise TrainingError(
-            f"the target {target.name} reaches {largest:.3g}, where the float32 of answers does not tell its values apart",
-            "subtract a constant from the target, or give it in another unit",
-        )
-    return deviation

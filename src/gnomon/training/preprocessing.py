@@ -239,9 +239,10 @@ class CalendarWaves:
 
 def declare_inputs(graph: GraphBuilder, raw: Matrices) -> None:
     """Declare the matrices that have columns as the graph's inputs."""
+    widths = {"floats": raw.floats.shape[1], "ints": raw.ints.shape[1], "strings": raw.texts.columns}
     for name, element_type in (("floats", FLOAT), ("ints", INT64), ("strings", STRING)):
-        if name in raw.feed:
-            graph.add_input(name, element_type, raw.feed[name].shape[1])
+        if widths[name]:
+            graph.add_input(name, element_type, widths[name])
 
 
 def _row(values: Sequence[float]) -> NDArray[np.float32]:

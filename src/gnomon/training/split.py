@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from gnomon.errors import TrainingError
 from gnomon.resources.model import Split, Task
 
 Rows = NDArray[np.int64]
-SplitKind = Literal["time", "random", "stratified"]
+SplitKind = Literal["time", "random", "stratified", "group"]
 
 LEAST_TRAINING_ROWS = 10
 
@@ -49,7 +49,13 @@ def kind_of_split(split: Split, task: Task, time: str | None) -> SplitKind:
 
 
 def split_rows(
-    split: Split, by: SplitKind, rows: int, *, time: NDArray[np.int64] | None = None, classes: NDArray[np.int64] | None = None
+    split: Split,
+    by: SplitKind,
+    rows: int,
+    *,
+    time: NDArray[np.int64] | None = None,
+    classes: NDArray[np.integer[Any]] | None = None,
+    groups: NDArray[np.int64] | None = None,
 ) -> SplitRows:
     """Return which rows are for what.
 
@@ -61,7 +67,8 @@ def split_rows(
         by: How rows are divided.
         rows: How many there are.
         time: For ``time``: microseconds, int64 (rows,).
-        classes: For ``stratified``: index of the class, int64 (rows,).
+        classes: For ``stratified``: index of the class, integers (rows,).
+        groups: For ``group``: index of the group, int64 (rows,). Rows of one group stay together.
 
     Raises:
         TrainingError: A part would be empty, or there are fewer than ``LEAST_TRAINING_ROWS`` training rows.
@@ -73,6 +80,8 @@ def split_rows(
         parts = _by_time(split, time)
     elif by == "stratified" and classes is not None:
         parts = _drawn(split, [np.flatnonzero(classes == k) for k in range(int(classes.max(initial=0)) + 1)])
+    elif by == "group" and groups is not None:
+        parts = _by_group(split, groups)
     else:
         parts = _drawn(split, [np.arange(rows)])
     if len(parts.train) < LEAST_TRAINING_ROWS or not len(parts.validation) or not len(parts.test):
@@ -101,6 +110,27 @@ def _newest(order: Rows, time: NDArray[np.int64], share: float, gap: timedelta) 
     microseconds = gap // timedelta(microseconds=1)
     end = int(np.searchsorted(stamps, first - microseconds)) if microseconds else begin
     return order[:end], order[begin:]
+
+
+def _by_group(split: Split, groups: NDArray[np.int64]) -> SplitRows:
+    """Return parts of whole groups, drawn by the seed: a part takes the next group while that brings it nearer its share."""
+    sizes = np.bincount(groups)
+    drawn = np.random.default_rng(split.seed).permutation(np.flatnonzero(sizes))
+    part_of = np.zeros(len(sizes), dtype=np.int8)
+    tested = _next_groups(sizes[drawn], split.test * len(groups))
+    left = int(sizes[drawn[tested:]].sum())
+    validated = _next_groups(sizes[drawn[tested:]], split.validation * left)
+    part_of[drawn[:tested]] = 2
+    part_of[drawn[tested : tested + validated]] = 1
+    train, validation, test = (np.flatnonzero(part_of[groups] == part) for part in range(3))
+    return SplitRows(train, validation, test)
+
+
+def _next_groups(sizes: NDArray[np.int64], rows: float) -> int:
+    """Return how many of the first groups come nearest to a number of rows; at least one, where there are two."""
+    if len(sizes) < 2:
+        return 0
+    return int(np.argmin(np.abs(np.cumsum(sizes[:-1]) - rows))) + 1
 
 
 def _drawn(split: Split, groups: Iterable[Rows]) -> SplitRows:

@@ -157,7 +157,7 @@ def _json_values(value: msgspec.Struct) -> Any:
 
 
 def _plan(candidate: Mapping[str, Any], name: str) -> CandidatePlan:
-    return CandidatePlan(name or candidate["algorithm"], candidate["algorithm"], candidate["params"])
+    return CandidatePlan.from_json(candidate, name)
 
 
 @dataclass(frozen=True, eq=False)

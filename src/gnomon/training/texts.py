@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+_Number = TypeVar("_Number", np.float32, np.int64)
 
 _REMEMBERED = 64
 """Lists of texts whose places are kept for later blocks of rows."""
@@ -73,7 +75,7 @@ class Texts:
         """Return how many rows have each level of a column."""
         return np.bincount(self.codes[:, column], minlength=len(self.levels[column])).astype(np.int64)
 
-    def replaced(self, column: int, keys: Sequence[str], values: NDArray[np.generic], other: float) -> NDArray[np.generic]:
+    def replaced(self, column: int, keys: Sequence[str], values: NDArray[_Number], other: float) -> NDArray[_Number]:
         """Return ``values`` in the place of ``keys``, and ``other`` for every other text: (N,), of the type of ``values``."""
         places = self.levels[column].places(keys)
         table = np.full(len(self.levels[column]), other, dtype=values.dtype)
