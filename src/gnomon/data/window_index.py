@@ -40,7 +40,7 @@ _NOTHING: _Totals = (0,) * 5
 class FileParts(msgspec.Struct, frozen=True):
     """One file's rows by part of time: its start, the number of rows, the sums of the halves of both hashes.
 
-    ``unit`` is the largest of a day, an hour, a minute, a second and a microsecond that all times are whole numbers of.
+    Times that cannot be are left out. ``unit`` is the largest of a day, an hour, a minute, a second and a microsecond that all times are whole numbers of.
     """
 
     starts: tuple[int, ...]
@@ -103,13 +103,12 @@ class SnapshotIndex:
 
         None where no row has a time that can be.
         """
-        newest = max((newest for _, _, newest in self._kept.files if newest < microseconds(LATEST)), default=None)
-        return moment(newest + self._kept.unit) if newest is not None and newest >= microseconds(EARLIEST) else None
+        newest = max((newest for _, _, newest in self._kept.files), default=None)
+        return moment(newest + self._kept.unit) if newest is not None else None
 
     def held_parts(self) -> tuple[datetime, ...]:
         """Return the starts of the parts of time that hold rows, the oldest first."""
-        first, last = bisect_left(self._kept.starts, microseconds(EARLIEST)), microseconds(LATEST)
-        return tuple(moment(start) for start in self._kept.starts[first : bisect_left(self._kept.starts, last)])
+        return tuple(map(moment, self._kept.starts))
 
     def slice_of(self, window: Window) -> Slice:
         """Return the rows of a window, whose ends are ends of parts."""
@@ -180,6 +179,7 @@ def file_parts(path: Path, file: SnapshotFile, columns: Sequence[SnapshotColumn]
             pl.col("at").max().alias("newest"),
             *((pl.col("at") % unit == 0).all().alias(f"u{unit}") for unit in _UNITS),
         )
+        .filter(pl.col("part").is_between(microseconds(EARLIEST), microseconds(LATEST)))
         .collect(engine="streaming")
         .sort("part")
     )
