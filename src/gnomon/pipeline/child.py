@@ -29,13 +29,13 @@ def run_step(payload: bytes) -> bytes:
     Args:
         payload: JSON: ``work``, that is ``root``, ``file`` and ``name`` of a function, or what ``programs.run_program`` takes;
             ``values`` and ``inputs`` by argument name, ``results``, ``seed``, the folder ``objects`` of the store, ``scratch``,
-            a folder of the step's own that it starts in, ``inline_bytes``, see ``values``, and ``compiled``, a folder that
+            a folder that it starts in and has for itself meanwhile, ``inline_bytes``, see ``values``, and ``compiled``, a folder that
             the steps of the run share.
     """
     request = json.loads(payload)
     objects = DiskObjectStore(Path(request["objects"]))
     scratch = Path(request["scratch"])
-    scratch.mkdir(parents=True, exist_ok=True)
+    _empty(scratch)  # of what a step left that was killed here
     os.environ["TMPDIR"] = str(scratch)
     before = Path.cwd()
     os.chdir(scratch)
@@ -49,7 +49,22 @@ def run_step(payload: bytes) -> bytes:
         return json.dumps(kept).encode()
     finally:
         os.chdir(before)
-        shutil.rmtree(scratch, ignore_errors=True)
+        _empty(scratch)
+
+
+def _empty(folder: Path) -> None:
+    """Make a folder, or remove what is in it. Steps use it in turn: to make an inode and remove it costs 0.3 ms."""
+    try:
+        found = os.listdir(folder)  # noqa: PTH208 - a third of the time of Path.iterdir
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        return
+    for name in found:
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _call(request: Mapping[str, Any], objects: DiskObjectStore, scratch: Path) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gnomon.errors import ConflictError, GnomonError, NotFoundError, UsageError
 from gnomon.pipeline.calls import call_of, needs_of
@@ -121,6 +121,22 @@ class _Ready:
     """How many attempts have failed."""
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a step works and its output goes. Steps have it in turn."""
+
+    scratch: Path
+    log: Path
+
+
+class _Running(NamedTuple):
+    """An attempt that goes on."""
+
+    ready: _Ready
+    record: StepRecord
+    place: _Place
+
+
 class _Execution:
     def __init__(  # noqa: PLR0913 - see execute
         self,
@@ -151,7 +167,8 @@ class _Execution:
         self._noted: set[str] = set()
         self._ended: dict[str, StepRecord] = {}
         self._startable: dict[Needs, deque[_Ready]] = {}
-        self._running: dict[str, tuple[_Ready, StepRecord]] = {}
+        self._running: dict[str, _Running] = {}
+        self._places: list[_Place] = []
         self._later: list[tuple[datetime, _Ready]] = []
         self._before = {record.name: record for record in journal.steps(run)}
         self._attempts = {record.name: record.attempt for record in self._before.values()}
@@ -223,7 +240,6 @@ class _Execution:
         if self._workspace.exists():
             import shutil  # noqa: PLC0415 - takes 2 ms, and a run of which everything is known has no workspace
 
-            # Steps of a driver that was killed a moment ago may still write here; nothing of ours has the name of theirs.
             shutil.rmtree(self._workspace, ignore_errors=True)
 
     def _give_up(self) -> Mapping[str, StepRecord]:
@@ -271,10 +287,8 @@ class _Execution:
         record = StepRecord(self._run, step.name, attempt, ready.key, "running", self._process, now, parts=ready.parts)
         self._note(ready.closure)
         self._journal.step_started(record)
-        self._running[step.name] = (ready, record)
-        log = self._log(step.name)
-        log.unlink(missing_ok=True)
-        self._compiled.mkdir(parents=True, exist_ok=True)
+        place = self._places.pop() if self._places else self._new_place()
+        self._running[step.name] = _Running(ready, record, place)
         try:
             call = call_of(
                 step,
@@ -282,9 +296,9 @@ class _Execution:
                 ready.closure.files,
                 secret_values(step.name, step.secrets, self._environ),
                 objects=self._objects.root,
-                scratch=self._workspace / f"{self._graph.number(step.name)}.{attempt}",
+                scratch=place.scratch,
                 compiled=self._compiled,
-                log=log,
+                log=place.log,
             )
             self._runner.submit(call)
         except GnomonError as error:
@@ -294,7 +308,7 @@ class _Execution:
 
     def _finish(self, outcome: Outcome, *, is_last: bool = False) -> None:
         """Take note of how an attempt ended; unless it is the last one, it may be tried again."""
-        ready, started = self._running.pop(outcome.token)
+        ready, started, place = self._running.pop(outcome.token)
         step = ready.step
         censor = Censor(self._environ.get(name, "") for name in step.secrets)
         if outcome.state == "done" and censor.knows(outcome.result):
@@ -307,11 +321,12 @@ class _Execution:
             ended_at=self._clock(),
             result=json.loads(outcome.result) if outcome.state == "done" else None,
             error=censor.text(outcome.error),
-            log=self._kept_log(outcome.token, censor),
+            log=self._kept_log(place.log, censor),
             cpu_s=outcome.cpu_s,
             peak_rss_bytes=outcome.peak_rss_bytes,
             reason=outcome.reason,
         )
+        self._places.append(place)
         self._journal.step_ended(record)
         # What a step ran in may go away through no fault of its own, so that is tried once more in any case.
         tries_left = max(step.retry.times, outcome.reason == "lost") - ready.tries
@@ -418,16 +433,17 @@ class _Execution:
             case _:
                 return [self._resolved(each) for each in argument]
 
-    def _log(self, name: str) -> Path:
-        return self._workspace / f"{self._graph.number(name)}.log"
+    def _new_place(self) -> _Place:
+        self._compiled.mkdir(parents=True, exist_ok=True)
+        # Steps of a driver that was killed a moment ago may still write here; nothing of ours has the name of theirs.
+        name = f"{os.getpid()}-{len(self._running)}"
+        return _Place(self._workspace / name, self._workspace / f"{name}.log")
 
-    def _kept_log(self, name: str, censor: Censor) -> Digest | None:
-        log = self._log(name)
+    def _kept_log(self, log: Path, censor: Censor) -> Digest | None:
         try:
             if log.stat().st_size:
                 censor.file(log)
                 return self._objects.put_file(log, move=True)
-            log.unlink()
         except (FileNotFoundError, NotFoundError):
             pass  # the process died before its first line
         return None

@@ -114,17 +114,15 @@ def _is_library(file: str) -> bool:
 
 
 def _read(exchange: int) -> tuple[Mapping[str, Any], bytes]:
-    with os.fdopen(os.dup(exchange), "rb") as file:
-        file.seek(0)
-        header, payload = json.loads(file.readline()), file.read()
+    header, _, payload = os.pread(exchange, os.fstat(exchange).st_size, 0).partition(b"\n")
     os.ftruncate(exchange, 0)  # so that a call which leaves at once is not taken for one with a result
-    return header, payload
+    return json.loads(header), payload
 
 
 def _write(exchange: int, how: bytes, body: bytes) -> None:
-    with os.fdopen(os.dup(exchange), "wb") as file:
-        file.seek(0)
-        file.write(how + body)
+    content, written = memoryview(how + body), 0
+    while written < len(content):
+        written += os.pwrite(exchange, content[written:], written)
 
 
 def _make(header: Mapping[str, Any], payload: bytes) -> tuple[bytes, bytes]:
