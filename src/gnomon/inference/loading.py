@@ -6,10 +6,11 @@ from typing import TypeVar
 import msgspec
 
 from gnomon.errors import ArtifactError
-from gnomon.inference.artifact import ARTIFACT_TYPE, GOLDEN_FILE, MODEL_FILE, ArtifactConfig
+from gnomon.inference.artifact import ARTIFACT_TYPE, GOLDEN_FILE, MODEL_FILE, PAYLOAD_FILE, ArtifactConfig
 from gnomon.inference.golden import GoldenRows
 from gnomon.inference.replay import replay
-from gnomon.inference.session import Predictor
+from gnomon.inference.session import Answering, Predictor
+from gnomon.inference.worker_process import WorkerPredictor
 from gnomon.resources.identity import Digest
 from gnomon.stores.artifacts.interface import ArtifactReader, Manifest
 
@@ -22,7 +23,7 @@ class LoadedArtifact:
 
     digest: Digest
     config: ArtifactConfig
-    predictor: Predictor
+    predictor: Answering
     golden: GoldenRows
 
 
@@ -40,9 +41,19 @@ def load_artifact(reader: ArtifactReader, digest: Digest) -> LoadedArtifact:
         raise ArtifactError(f"{digest} is of type {manifest.artifact_type!r}", f"name an artifact of type {ARTIFACT_TYPE}")
     config = _decoded(reader.blob(manifest.config.digest), ArtifactConfig, digest, "configuration")
     golden = _decoded(_file(reader, manifest, digest, GOLDEN_FILE), GoldenRows, digest, GOLDEN_FILE)
-    predictor = Predictor(_file(reader, manifest, digest, MODEL_FILE), config.signature)
+    predictor = _predictor(reader, manifest, digest, config)
     replay(predictor, golden)
     return LoadedArtifact(digest, config, predictor, golden)
+
+
+def _predictor(reader: ArtifactReader, manifest: Manifest, digest: Digest, config: ArtifactConfig) -> Answering:
+    if manifest.layer(PAYLOAD_FILE) is None:
+        return Predictor(_file(reader, manifest, digest, MODEL_FILE), config.signature)
+    try:
+        return WorkerPredictor(_file(reader, manifest, digest, PAYLOAD_FILE), config.signature)
+    except ArtifactError as error:
+        made_with = ", ".join(f"{name} {version}" for name, version in sorted(config.libraries.items()))
+        raise ArtifactError(error.cause, f"{error.mend}; it was made with {made_with}") from error
 
 
 def _file(reader: ArtifactReader, manifest: Manifest, digest: Digest, title: str) -> bytes:

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from gnomon.errors import GoldenRowsError, InputError
 from gnomon.inference.encoding import encode_columns
 from gnomon.inference.golden import GoldenRows
-from gnomon.inference.session import Predictor
+from gnomon.inference.session import Answering
 
 _MEND = "do not serve this artifact on this runtime; train it anew, or use the ONNX Runtime version that it was judged with"
 
 
-def replay(predictor: Predictor, golden: GoldenRows) -> None:
+def replay(predictor: Answering, golden: GoldenRows) -> None:
     """Answer the golden rows and compare with what the artifact expects.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -64,13 +64,28 @@ class Cancellation:
         self._options.terminate = True
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether it was asked to end."""
+        return bool(self._options.terminate)
+
+    @property
     def run_options(self) -> ort.RunOptions:
         """What the session takes."""
         return self._options
 
 
+class Answering(Protocol):
+    """Answers with one model, whatever it is made of."""
+
+    signature: Signature
+
+    def predict(self, feed: Mapping[str, NDArray[Any]], cancellation: Cancellation | None = None) -> dict[str, NDArray[Any]]:
+        """Return the outputs by name, in the order of the signature, each with one row for each row of ``feed``."""
+        ...
+
+
 class Predictor:
-    """Answers with one model.
+    """Answers with one graph.
 
     Args:
         model: The ONNX model, as bytes or as a file.

@@ -3,12 +3,14 @@
 import msgspec
 
 from gnomon.errors import ArtifactError
+from gnomon.estimators.payload import is_payload, vet_payload
 from gnomon.inference.artifact import (
     ARTIFACT_TYPE,
     CONFIG_MEDIA_TYPE,
     DOC_MEDIA_TYPE,
     GOLDEN_FILE,
     MODEL_FILE,
+    PAYLOAD_FILE,
     WEIGHT_MEDIA_TYPE,
     ArtifactConfig,
 )
@@ -26,19 +28,23 @@ def pack(artifacts: ArtifactStore, config: ArtifactConfig, model: bytes, golden:
     Args:
         artifacts: Where it is kept.
         config: Its configuration.
-        model: The serialized ONNX graph.
+        model: The serialized ONNX graph, or the payload of an estimator.
         golden: Rows that every replica replays before it is ready.
 
     Raises:
-        ArtifactError: The model is refused (see ``vet_model``), there are no golden rows, or they lack an input.
+        ArtifactError: The model is refused (``vet_model``, ``vet_payload``), there are no golden rows, or they lack an input.
         StoreError: The store cannot keep it.
     """
-    vet_model(model)
+    title = PAYLOAD_FILE if is_payload(model) else MODEL_FILE
+    if title == PAYLOAD_FILE:
+        vet_payload(model)
+    else:
+        vet_model(model)
     _require_golden_rows(config, golden)
     return artifacts.push(
         ARTIFACT_TYPE,
         Layer(CONFIG_MEDIA_TYPE, CONFIG_FILE, canonical_json(config)),
-        (Layer(WEIGHT_MEDIA_TYPE, MODEL_FILE, model), Layer(DOC_MEDIA_TYPE, GOLDEN_FILE, canonical_json(golden))),
+        (Layer(WEIGHT_MEDIA_TYPE, title, model), Layer(DOC_MEDIA_TYPE, GOLDEN_FILE, canonical_json(golden))),
     )
 
 

@@ -9,13 +9,14 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from gnomon.errors import ManifestError
 from gnomon.resources.alternatives import alternative
 from gnomon.resources.model import ALGORITHMS_BY_TASK, Algorithm, Candidate, ModelSpec, Range, Task, Value
-from gnomon.training.parameters import Number, Parameter, parameters_for
+from gnomon.training.parameters import Anything, Number, Parameter, parameters_for
 
 MAX_CANDIDATES = 1000
 """More in one model are refused: they are one ``n`` written too large."""
@@ -28,10 +29,19 @@ class CandidatePlan:
     name: str
     algorithm: Algorithm
     params: Mapping[str, Value]
+    python: str = ""
+    """Where ``algorithm`` is ``python``, the function: ``file.py:name``."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
-        return {"name": self.name, "algorithm": self.algorithm, "params": dict(self.params)}
+        told = {"name": self.name, "algorithm": self.algorithm, "params": dict(self.params)}
+        return told | {"python": self.python} if self.python else told
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any], name: str = "") -> "CandidatePlan":
+        """Return a plan from its JSON values; ``name`` where they do not tell it."""
+        algorithm = told["algorithm"]
+        return cls(told.get("name", name) or algorithm, algorithm, told["params"], told.get("python", ""))
 
 
 def expand(spec: ModelSpec) -> tuple[CandidatePlan, ...]:
@@ -42,16 +52,17 @@ def expand(spec: ModelSpec) -> tuple[CandidatePlan, ...]:
     Raises:
         ManifestError: An algorithm does not fit the task, a parameter is unknown or ill-typed, or names meet.
     """
-    made: list[tuple[str, Algorithm, dict[str, Value]]] = []
+    made: list[CandidatePlan] = []
     names = [candidate.name for candidate in spec.candidates if candidate.name]
     if doubled := [name for name, count in Counter(names).items() if count > 1]:
         raise ManifestError(f"two candidates are named {doubled[0]}", "give each a name of its own")
     for candidate in spec.candidates:
-        label = candidate.name or candidate.algorithm
-        known = parameters_of(candidate.algorithm, spec.task, label)
+        label = _label(candidate)
+        known = _open_parameters(candidate) if candidate.python else parameters_of(candidate.algorithm, spec.task, label)
         for params in _combinations(candidate, known, label, spec.split.seed):
-            if (label, candidate.algorithm, params) not in made:
-                made.append((label, candidate.algorithm, params))
+            plan = CandidatePlan(label, candidate.algorithm, params, candidate.python or "")
+            if plan not in made:
+                made.append(plan)
         if len(made) > MAX_CANDIDATES:
             raise ManifestError(
                 f"the search of candidate {label} brings the model above {MAX_CANDIDATES} candidates",
@@ -60,6 +71,21 @@ def expand(spec: ModelSpec) -> tuple[CandidatePlan, ...]:
     plans = tuple(_named(made))
     _refuse_equal_names(plans)
     return plans
+
+
+def _label(candidate: Candidate) -> str:
+    """Return what a candidate is called: a function by its file and its own name, where it has no other."""
+    if candidate.name or not candidate.python:
+        return candidate.name or candidate.algorithm
+    file, _, function = candidate.python.partition(":")
+    return f"{PurePosixPath(file).stem}-{function}".replace("_", "-").strip("-").lower()
+
+
+def _open_parameters(candidate: Candidate) -> Mapping[str, Parameter]:
+    """Return the parameters of a function: those that are declared, whatever they are. It checks them itself."""
+    known: dict[str, Parameter] = {name: Anything() for name in (*candidate.params, *candidate.search)}
+    ranges = (name for name, values in candidate.search.items() if isinstance(values, Range))
+    return known | {name: Number(0, -math.inf) for name in ranges}
 
 
 def parameters_of(algorithm: Algorithm, task: Task, label: str) -> Mapping[str, Parameter]:
@@ -180,13 +206,12 @@ def _value_at(name: str, declared: Range, parameter: Parameter, label: str, shar
     return round(value) if parameter.whole else value
 
 
-def _named(made: Sequence[tuple[str, Algorithm, dict[str, Value]]]) -> Iterator[CandidatePlan]:
-    totals = Counter(label for label, _, _ in made)
+def _named(made: Sequence[CandidatePlan]) -> Iterator[CandidatePlan]:
+    totals = Counter(plan.name for plan in made)
     numbers: Counter[str] = Counter()
-    for label, algorithm, params in made:
-        numbers[label] += 1
-        name = label if totals[label] == 1 else f"{label}-{numbers[label]}"
-        yield CandidatePlan(name, algorithm, params)
+    for plan in made:
+        numbers[plan.name] += 1
+        yield plan if totals[plan.name] == 1 else replace(plan, name=f"{plan.name}-{numbers[plan.name]}")
 
 
 def _refuse_equal_names(plans: Sequence[CandidatePlan]) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gnomon.inference.encoding import encode_columns
 from gnomon.inference.golden import GoldenRows
-from gnomon.inference.session import Predictor
+from gnomon.inference.session import Answering
 from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn
 from gnomon.training.matrices import Matrices, concatenated
 from gnomon.training.outputs import is_steady
@@ -23,7 +23,7 @@ _LEAST_LEAD = 1e-3
 """By how much the likeliest class or the nearest cluster must lead, so that no other processor's rounding names another."""
 
 
-def golden_rows(predictor: Predictor, sample: Matrices, deviation: float, seed: int, threshold: float = 0.0) -> GoldenRows:
+def golden_rows(predictor: Answering, sample: Matrices, deviation: float, seed: int, threshold: float = 0.0) -> GoldenRows:
     """Return up to 64 rows, about a third of them made-up edge cases, with the answers of ``predictor``.
 
     Args:

@@ -114,7 +114,19 @@ class TaskChoice:
         return None if words is None else Choice(words[0], words)
 
 
-Parameter = Number | Choice | Widths | Shape
+@dataclass(frozen=True)
+class Anything:
+    """A parameter of a user's function: whatever a manifest can say."""
+
+    default: int = 0
+    told: str = "any value"
+
+    def checked(self, value: Value) -> Value:
+        """Return the value."""
+        return value
+
+
+Parameter = Number | Choice | Widths | Shape | Anything
 
 _CLASS_WEIGHT = Choice("none", ("none", "balanced"))
 _MAX_ROWS = Number(5000, 10, 20_000, whole=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gnomon.errors import ExportRefusedError
 from gnomon.features.calendar_parts import EARLIEST, LATEST
-from gnomon.inference.session import Predictor
+from gnomon.inference.session import Answering
 from gnomon.inference.signature import MISSING_TIMESTAMP, InputColumn, Matrix
 from gnomon.training.matrices import Matrices
 from gnomon.training.outputs import follows
@@ -64,7 +64,7 @@ class Parity:
 
 
 def checked_parity(
-    predictor: Predictor, native: NDArray[np.float64], rows: Matrices, deviation: float, candidate: str
+    predictor: Answering, native: NDArray[np.float64], rows: Matrices, deviation: float, candidate: str
 ) -> Parity:
     """Return the parity of a graph.
 

@@ -6,7 +6,7 @@ They are measured on the candidate's graph, not on the estimator. Gates are judg
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.inference.session import Predictor
+from gnomon.inference.session import Answering
 from gnomon.training.losses import (
     anomaly_figures,
     classification_figures,
@@ -24,7 +24,7 @@ Rows = NDArray[np.int64]
 
 
 def validation_figures(
-    predictor: Predictor, facts: Facts, raw: Matrices, target: NDArray[np.float64], train: Rows, validation: Rows
+    predictor: Answering, facts: Facts, raw: Matrices, target: NDArray[np.float64], train: Rows, validation: Rows
 ) -> dict[str, float]:
     """Return the metrics of a graph on the validation rows; what is undefined there is left out.
 
