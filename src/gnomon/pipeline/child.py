@@ -29,7 +29,7 @@ def run_step(payload: bytes) -> bytes:
     Args:
         payload: JSON: ``work``, that is ``root``, ``file`` and ``name`` of a function, or what ``programs.run_program`` takes;
             ``values`` and ``inputs`` by argument name, ``results``, ``seed``, the folder ``objects`` of the store, ``scratch``,
-            a folder that it starts in and has for itself meanwhile, ``inline_bytes``, see ``values``, and ``compiled``, a folder that
+            a folder that it starts in and has for itself meanwhile, ``inline_bytes``, see ``values``, and ``compiled``, which
             the steps of the run share.
     """
     request = json.loads(payload)

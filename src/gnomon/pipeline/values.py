@@ -23,7 +23,7 @@ A small JSON value is kept in the journal itself, as ``inline`` beside its diges
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gnomon.errors import DataError, NotFoundError
 from gnomon.pipeline.codecs import (
@@ -36,11 +36,13 @@ from gnomon.pipeline.codecs import (
     load,
     table_of,
 )
-from gnomon.pipeline.dag import FromStore
 from gnomon.pipeline.keys import canonical_json
 from gnomon.resources.identity import Digest
 from gnomon.stores.digests import digest_of
 from gnomon.stores.objects.interface import ObjectStore
+
+if TYPE_CHECKING:
+    from gnomon.pipeline.dag import FromStore
 
 __all__ = ["INLINE_BYTES", "WHOLE", "as_arguments", "is_kept", "keep_result", "load", "picked", "read_kept", "read_result"]
 
@@ -139,8 +141,10 @@ def without_inline(kept: Any) -> Any:
     return {name: value for name, value in kept.items() if name != "inline"} if "inline" in kept else kept
 
 
-def as_arguments(result: Mapping[str, Any], objects: ObjectStore) -> dict[str, FromStore]:
+def as_arguments(result: Mapping[str, Any], objects: ObjectStore) -> "dict[str, FromStore]":
     """Return the items of a result as arguments of steps in another graph; those that are inline are kept now."""
+    from gnomon.pipeline.dag import FromStore  # noqa: PLC0415 - takes 5 ms, and the processes of steps do without
+
     for kept in result.values():
         if "inline" in kept:
             objects.put(canonical_json(kept["inline"]))
