@@ -202,7 +202,7 @@ def test_a_run_is_told_with_its_steps_and_their_logs(ask: Ask) -> None:
     run = json.loads(ask("runs", "--model", "models/rides", "-o", "json").out)[0]["id"]
     told = ask("runs", run)
     assert told.code == 0
-    assert told.out.startswith(f"{run}  rides  passed: ")
+    assert told.out.startswith(f"{run}  model/rides  passed: ")
     steps = [step["name"] for step in json.loads(ask("runs", run, "-o", "json").out)["steps"]]
     assert all(f"==> {step}" in ask("logs", run).out for step in steps)
     assert ask("logs", run, steps[0]).code == 0
@@ -385,3 +385,16 @@ def test_what_others_wrote_commands_no_terminal(ask: Ask, clone: Clone) -> None:
 
 def test_asking_the_remote_now_is_accepted(ask: Ask) -> None:
     assert ask("reconcile").code == 0
+
+
+def test_the_quality_of_a_dataset_is_told_and_written_as_a_page(ask: Ask, tmp_path: Path) -> None:
+    told = ask("quality", "dataset/rides")
+    assert told.code == 0
+    assert told.out.startswith("default/rides: ")
+    assert json.loads(ask("quality", "rides", "-o", "json").out)["columns"]
+    page = tmp_path / "quality.html"
+    assert ask("quality", "rides", "--html", str(page)).code == 0
+    assert page.read_text().startswith("<!doctype html>")
+    unknown = ask("quality", "ride")
+    assert unknown.code == 1
+    assert "rides" in unknown.err

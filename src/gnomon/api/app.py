@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gnomon.api.plane import ControlPlane
 from gnomon.api.problems import VERSION_HEADER, fault, problem, problem_answer, protocol_problem
+from gnomon.api.quality import QualityHandlers
 from gnomon.api.resources import ResourceHandlers
 from gnomon.api.runs import RunHandlers
 from gnomon.api.source import SourceHandlers
@@ -23,6 +24,7 @@ _OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 def make_app(plane: ControlPlane) -> Starlette:
     """Return the API as an ASGI application."""
     source, resources, runs = SourceHandlers(plane), ResourceHandlers(plane), RunHandlers(plane)
+    quality = QualityHandlers(plane)
     return Starlette(
         routes=[
             Route("/healthz", source.healthz),
@@ -38,6 +40,8 @@ def make_app(plane: ControlPlane) -> Starlette:
             Route("/api/v1/runs/{run}/report.html", runs.report_page),
             Route("/api/v1/runs/{run}/logs/{step}", runs.log),
             Route("/api/v1/models/{namespace}/{name}/versions", resources.versions),
+            Route("/api/v1/datasets/{namespace}/{name}/quality", quality.report),
+            Route("/api/v1/datasets/{namespace}/{name}/quality.html", quality.page),
             Route("/api/v1/pipelines/{namespace}/{name}/runs", runs.start, methods=["POST"]),
             Route("/api/v1/services/{namespace}/{name}/history", resources.history),
             Route("/api/v1/reconcile", source.reconcile, methods=["POST"]),

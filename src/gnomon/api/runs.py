@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from gnomon.api.asking import MOST_ROWS, aside, body, number, path_key
 from gnomon.api.documents import run_json, step_json, waiting_run_json
+from gnomon.api.pages import SAFE_PAGE
 from gnomon.api.plane import ControlPlane
 from gnomon.api.unknown import unknown_resource
 from gnomon.errors import ConflictError, NotFoundError, UsageError
@@ -19,11 +20,6 @@ from gnomon.resources.wording import did_you_mean, nearest
 
 _LARGEST_PARAMS = 2**20
 _MOST_SUGGESTED = 200
-_SAFE_PAGE = {
-    # A report quotes names from data files; whatever they say, it runs no script and asks nobody.
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox",
-    "x-content-type-options": "nosniff",
-}
 
 
 class RunHandlers:
@@ -78,7 +74,7 @@ class RunHandlers:
     async def report_page(self, request: Request) -> Response:
         """Return the report of a run as a page."""
         run = await aside(lambda: self._run(request.path_params["run"]))
-        return HTMLResponse(await self._object(run.report_page, f"run {run.id}", "report page"), headers=_SAFE_PAGE)
+        return HTMLResponse(await self._object(run.report_page, f"run {run.id}", "report page"), headers=SAFE_PAGE)
 
     async def log(self, request: Request) -> Response:
         """Return what a step wrote."""

@@ -52,6 +52,7 @@ COMMANDS = (
     Command("cancel", "gnomon.cli.run", "cancel", "End a run that is under way."),
     Command("runs", "gnomon.cli.runs", "runs", "List runs, newest first, or show the steps of one."),
     Command("logs", "gnomon.cli.runs", "logs", "Print what the steps of a run wrote."),
+    Command("quality", "gnomon.cli.quality", "quality", "Tell what was found about the rows of a dataset."),
     Command("history", "gnomon.cli.release", "history", "List the releases of a service, newest first."),
     Command("rollback", "gnomon.cli.release", "rollback", "Commit the revert of a release, and push it."),
     Command("predict", "gnomon.cli.predict", "predict", "Predict rows with the version that serves now."),

@@ -17,6 +17,7 @@ from gnomon.operator.loop import Operator
 from gnomon.operator.observe import Observer
 from gnomon.operator.pipeline_code import PipelineReader
 from gnomon.operator.pipeline_run import checkouts_in_use
+from gnomon.operator.quality_jobs import QualityJobs
 from gnomon.operator.run_jobs import RunJobs
 from gnomon.operator.run_requests import RunRequests
 from gnomon.operator.source import SourceFollower
@@ -59,6 +60,7 @@ class Assembly:
     gateway: GatewayControl
     intakes: IntakeJobs
     indexes: IndexJobs
+    quality: QualityJobs
     runs: RunJobs
     requests: RunRequests
     zygote: Zygote
@@ -69,6 +71,7 @@ class Assembly:
         self.zygote.close()
         self.intakes.close()
         self.indexes.close()
+        self.quality.close()
         self.records.close()
 
 
@@ -96,6 +99,7 @@ def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) ->
 
     intakes = IntakeJobs(stores, repository.export_blob, now, wake)
     indexes = IndexJobs(stores.records, objects, now, wake)
+    quality = QualityJobs(stores.records, objects, wake)
     checkouts = Checkouts(home.checkouts, repository.read_blobs, repository.export_blob)
     runs = RunJobs(home, stores, make_runner, now, wake, max(2, settings.slots), checkouts, repository.tree)
     requests = RunRequests(stores.records)
@@ -116,9 +120,10 @@ def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) ->
         ),
         clock=now,
         interval=settings.interval,
+        quality=quality,
     )
     waker.append(operator.wake)
-    return Assembly(operator, stores.records, stores, repository, gateway, intakes, indexes, runs, requests, zygote)
+    return Assembly(operator, stores.records, stores, repository, gateway, intakes, indexes, quality, runs, requests, zygote)
 
 
 def _writer(repository: Repository, author: Identity, records: Records) -> ReleaseWriter:

@@ -18,6 +18,7 @@ from gnomon.operator.events import EventLog
 from gnomon.operator.observe import Observer
 from gnomon.operator.outcomes import Done, Outcome, Stalled, Waiting, status_of
 from gnomon.operator.plan import Plan, plan
+from gnomon.operator.quality_jobs import QualityJobs
 from gnomon.operator.source import SourceFollower
 from gnomon.operator.state import Desired, Observed
 from gnomon.resources.compiled import Problem
@@ -54,6 +55,8 @@ class Operator:
     clock: Callable[[], datetime]
     interval: timedelta | None = None
     """Time between two polls of the remote; None follows the project's settings."""
+    quality: QualityJobs | None = None
+    """Measures the snapshots that there are; where it is None, nobody does."""
     _wake: threading.Event = field(default_factory=threading.Event, init=False)
     _poll_now: threading.Event = field(default_factory=threading.Event, init=False)
     _stopping: threading.Event = field(default_factory=threading.Event, init=False)
@@ -101,6 +104,8 @@ class Operator:
             observed = self.observer.observe(desired, self.executor.blocked)
             current = plan(desired, observed, now)
             self._record(desired, observed, current, now)
+            if self.quality is not None:
+                self.quality.want(desired, observed.intakes)
             done += len(current.actions)
             rounds += 1
             if not current.actions or rounds == _MOST_ROUNDS:

@@ -11,6 +11,7 @@ from gnomon.operator.controllers.wanted import index_requests
 from gnomon.operator.gateway import GatewayControl
 from gnomon.operator.index_jobs import IndexJobs
 from gnomon.operator.jobs import IntakeJobs, intake_of
+from gnomon.operator.quality_jobs import quality_of
 from gnomon.operator.run_jobs import RunJobs
 from gnomon.operator.run_requests import RunRequests
 from gnomon.operator.state import Blocked, Desired, Observed
@@ -48,7 +49,8 @@ class Observer:
                 d.resource.key: intake for d, _ in desired.datasets() if (intake := intake_of(self.records, d.resource.key))
             },
             intakes_under_way=read_now,
-            indexes={request: found for request in index_requests(desired) if (found := self.indexes.found(request))},
+            quality={d.key: known for _, d in desired.datasets() if (known := quality_of(self.records, d.key)) is not None},
+            indexes={asked: index for asked in index_requests(desired) if (index := self.indexes.found(asked)) is not None},
             indexes_under_way=indexed_now,
             runs={
                 **{m.key: tuple(self.records.runs(owner=m.key, limit=_most_runs(m))) for _, m in desired.models()},

@@ -148,6 +148,8 @@ class Observed:
     resources: Mapping[ResourceKey, ResourceRecord] = field(default_factory=dict)
     intakes: Mapping[ResourceKey, Intake] = field(default_factory=dict)
     intakes_under_way: frozenset[ResourceKey] = frozenset()
+    quality: Mapping[ResourceKey, Mapping[str, Any]] = field(default_factory=dict)
+    """What was found about the quality of datasets: ``snapshot``, ``counts``, first ``findings``."""
     indexes: Mapping[IndexRequest, Indexed] = field(default_factory=dict)
     """What was last found, for each way of asking that a model's windows need."""
     indexes_under_way: frozenset[IndexRequest] = frozenset()

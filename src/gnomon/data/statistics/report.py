@@ -128,10 +128,3 @@ def _stamp(microseconds: int) -> str:
     except OverflowError:
         return f"{microseconds} microseconds of the UTC epoch"
 
-
-def summary(report: Mapping[str, Any]) -> str:
-    """Return the findings of a report in a few words, such as ``1 error, 3 warnings``; empty where there is none."""
-    words = [
-        f"{count} {level}{'s' if count > 1 else ''}" for level, count in report["counts"].items() if count and level != "info"
-    ]
-    return ", ".join(words)

@@ -1,6 +1,8 @@
 """Dataset: its source's files become the snapshot that models train on."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from gnomon.operator.actions import TakeSnapshot
 from gnomon.operator.controllers.decision import Decision
@@ -31,7 +33,8 @@ def reconcile_dataset(declared: Declared, dataset: Dataset, desired: Desired, ob
             return _again_later(intake, datetime.fromisoformat(intake.retry_at), now, waiting, read)
         if intake.error:
             return Decision(Stalled("DataRefused", intake.error, _details(intake)))
-        return Decision(Done("SnapshotTaken", _summary(intake), _details(intake)))
+        quality = observed.quality.get(dataset.key)
+        return Decision(Done("SnapshotTaken", _summary(intake), _details(intake) | _quality(intake, quality)))
     return Decision(waiting, (read,))
 
 
@@ -46,6 +49,13 @@ def _again_later(intake: Intake, at: datetime, now: datetime, waiting: Waiting, 
 def _summary(intake: Intake) -> str:
     warned = f"; {len(intake.warnings)} warnings: {'; '.join(intake.warnings)}" if intake.warnings else ""
     return f"{intake.rows:,} rows, snapshot {(intake.snapshot or '')[:19]}{warned}"
+
+
+def _quality(intake: Intake, quality: Mapping[str, Any] | None) -> dict[str, object]:
+    """Return what is known of the quality of the snapshot that stands."""
+    if quality is None or quality["snapshot"] != intake.snapshot:
+        return {}
+    return {"quality": {"counts": quality["counts"], "findings": quality["findings"]}}
 
 
 def _details(intake: Intake | None) -> dict[str, object]:
