@@ -40,7 +40,9 @@ _NOTHING: _Totals = (0,) * 5
 class FileParts(msgspec.Struct, frozen=True):
     """One file's rows by part of time: its start, the number of rows, the sums of the halves of both hashes.
 
-    Times that cannot be are left out. ``unit`` is the largest of a day, an hour, a minute, a second and a microsecond that all times are whole numbers of.
+    Times that cannot be are left out.
+
+    ``unit`` is the largest of a day, an hour, a minute, a second and a microsecond that all times are whole numbers of.
     """
 
     starts: tuple[int, ...]

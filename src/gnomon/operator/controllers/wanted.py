@@ -1,5 +1,6 @@
 """What a model wants: the one run over all rows, or one run for each window that is wanted of its dataset's snapshot."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from gnomon.data.windows import Window
 from gnomon.operator.actions import IndexRequest, IndexWindows, RunWindow
 from gnomon.operator.controllers.decision import Decision
 from gnomon.operator.fingerprint import Fingerprint, NamedSpec, model_fingerprint
+from gnomon.operator.model_code import functions_of
 from gnomon.operator.outcomes import Outcome, Stalled, Waiting
 from gnomon.operator.state import Desired, Intake, Observed
 from gnomon.resources.compiled import Declared
@@ -53,9 +55,12 @@ def wanted_runs(model: Model, desired: Desired, observed: Observed, now: datetim
     if data is None:
         return Decision(_waits_for_data(model, desired, observed))
     named = NamedSpec(desired.compiled.declared[model.key].spec_digest, model.spec)
+    code = _code_of(model, desired, observed)
+    if isinstance(code, Stalled):
+        return Decision(code)
     request = _index_request(model, data.dataset)
     if model.spec.window is None or request is None:
-        fingerprint = model_fingerprint(named, data.dataset.spec, data.snapshot, observed.code)
+        fingerprint = model_fingerprint(named, data.dataset.spec, data.snapshot, code)
         return WantedRuns((WantedRun(fingerprint, data.snapshot),))
     found = observed.indexes.get(request)
     if found is None or found.snapshot != data.snapshot or found.index is None:
@@ -69,7 +74,7 @@ def wanted_runs(model: Model, desired: Desired, observed: Observed, now: datetim
     runs = []
     for each in wanted.slices:
         name = f"{each.window.start.isoformat()}/{each.window.end.isoformat()}"
-        fingerprint = model_fingerprint(named, data.dataset.spec, each.digest, observed.code, name)
+        fingerprint = model_fingerprint(named, data.dataset.spec, each.digest, code, name)
         newest = wanted.slices[-1].window.end
         runs.append(WantedRun(fingerprint, data.snapshot, RunWindow(each.window, each.rows, found.index.digest, newest)))
     return WantedRuns(tuple(runs), wanted)
@@ -111,11 +116,21 @@ def _reached(wanted: WantedWindows, window: Window) -> str:
 
 def _why_none(model: Model, wanted: WantedWindows) -> str:
     backfill = model.spec.window.backfill if model.spec.window is not None else None
-    if wanted.incomplete is not None:
-        return _incomplete(wanted)
-    if backfill is not None and backfill.since is not None:
-        return f"no complete window begins at {format_moment(backfill.since)} or later"
-    return "no window holds rows"
+    since = backfill.since if backfill is not None else None
+    if since is not None and (wanted.incomplete is None or wanted.incomplete.start < since):
+        return f"no window with rows begins at {format_moment(since)} or later"
+    return _incomplete(wanted) or "no window holds rows"
+
+
+def _code_of(model: Model, desired: Desired, observed: Observed) -> str | Stalled:
+    """Return the digest of the code that a run depends on: ours, and that of the repository's functions."""
+    if not functions_of(model.spec):
+        return observed.code
+    code = desired.pipelines.get(model.key)
+    if code is None or code.error:
+        return Stalled("CodeNotReady", code.error if code is not None else "the functions of the model were not read")
+    parts = (observed.code, *(f"{name}={digest}" for name, digest in sorted(code.steps.items())))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _dataset_key(model: Model) -> ResourceKey:
