@@ -15,7 +15,7 @@ def _regress(*prediction: float | str, atol: float = 1e-5) -> None:
     replay(Predictor(regression_model(2.0), REGRESSION), GoldenRows(COLUMNS, list(prediction), atol=atol))
 
 
-def _classify(prediction: list[float | str], probabilities: list[list[float]]) -> None:
+def _classify(prediction: list[float | str | list[float]], probabilities: list[list[float]]) -> None:
     replay(Predictor(classification_model(), CLASSIFICATION), GoldenRows(CLASSES, prediction, probabilities))
 
 

@@ -47,7 +47,7 @@ def columns_of(frame: pl.DataFrame, *, nullable: bool = True) -> tuple[SnapshotC
 def prepare(
     frame: pl.DataFrame,
     task: Task,
-    target: str,
+    target: str | None,
     *,
     features: tuple[str, ...] = (),
     time: str | None = None,

@@ -4,13 +4,14 @@ The space is spanned by the rows that are no test rows, with the columns that th
 in the same space, whatever columns it reads itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gnomon.inference.signature import Signature
+from gnomon.inference.signature import InputColumn
 from gnomon.training.matrices import matrices_of
 from gnomon.training.structure import Space, evenly
 
@@ -26,16 +27,16 @@ class Scene:
     learnt_points: Floats
 
 
-def scene_of(table: pa.Table, rows: pa.Table, test: NDArray[np.int64], signature: Signature) -> Scene:
+def scene_of(table: pa.Table, rows: pa.Table, test: NDArray[np.int64], columns: Sequence[InputColumn]) -> Scene:
     """Return the scene of the test rows.
 
     Args:
         table: All rows, as training prepared them.
         rows: The test rows.
         test: Their indices.
-        signature: What the candidate reads.
+        columns: What the candidate learns from: columns of the table.
     """
     learnt = table.take(pa.array(evenly(np.setdiff1d(np.arange(table.num_rows), test))))
-    raw = matrices_of(learnt, signature.inputs)
+    raw = matrices_of(learnt, columns)
     space = Space(raw)
-    return Scene(space.of(matrices_of(rows, signature.inputs)), learnt, space.of(raw))
+    return Scene(space.of(matrices_of(rows, columns)), learnt, space.of(raw))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from gnomon.evaluation.predictions import Judged, require_same_question
 from gnomon.evaluation.rows import row_times, target_rows
 from gnomon.evaluation.scene import scene_of
 from gnomon.evaluation.structure_answers import structure_answers
+from gnomon.inference.signature import InputColumn
 from gnomon.resources.identity import Digest
 from gnomon.resources.model import DEFAULT_CONTAMINATION, TARGET_TASKS
 from gnomon.stores.artifacts.layout import OciLayout
@@ -124,7 +126,8 @@ def _answers(
         naive_error = float(facts.get("naiveError", float("nan")))
         return [model.answers(column, classes, naive_error) for model in models]
     spatial = signature.task in {"clustering", "reduction"}
-    scene = scene_of(given.table, given.judging, given.test, signature) if spatial else None
+    columns = msgspec.convert(facts["features"], tuple[InputColumn, ...]) if "features" in facts else signature.inputs
+    scene = scene_of(given.table, given.judging, given.test, columns) if spatial else None
     contamination = float(facts.get("contamination", DEFAULT_CONTAMINATION))
     return [structure_answers(model, scene, column, contamination, asked["seed"]) for model in models]
 

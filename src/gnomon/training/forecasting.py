@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from gnomon.errors import TrainingError
+from gnomon.resources.expressions.nodes import Node, Window
 
 _MICROSECOND = timedelta(microseconds=1)
 _MINUTE, _HOUR, _DAY = 60_000_000, 3_600_000_000, 86_400_000_000
@@ -150,6 +151,55 @@ def _step(frame: pl.DataFrame, time: str, series: Sequence[str]) -> timedelta:
 def _season(step: timedelta) -> int:
     microseconds = step // _MICROSECOND
     return next((season for shortest, longest, season in _SEASONS if shortest <= microseconds <= longest), 0)
+
+
+def tells_past(names: Sequence[str], features: Mapping[str, Node], target: str, horizon: int, series: Sequence[str]) -> bool:
+    """Return whether declared features look at the past of the target, so that no columns of it need to be made.
+
+    Args:
+        names: The columns and features that the model names.
+        features: What each feature computes, by name.
+        target: The target.
+        horizon: How many steps ahead is forecast.
+        series: The columns that tell series apart.
+
+    Raises:
+        TrainingError: A feature looks at values that are not known when a forecast is made.
+    """
+    asked = [name for name in names if name in features]
+    ages = {name: age for name in asked if (age := _age(features[name], target, features)) is not None}
+    for name, age in ages.items():
+        if age < horizon:
+            raise TrainingError(
+                f"feature {name} looks at {target} {age} rows back, and a forecast {horizon} steps ahead does not know it yet",
+                f"look back at least {horizon} rows, with lag({target}, {horizon})",
+            )
+        pooled = [window for window in _windows(features[name], features) if not set(series) <= set(window.by)]
+        if pooled:
+            raise TrainingError(
+                f"feature {name} looks at rows of all series as if they were one",
+                f"add by: {', '.join(series)} to its functions",
+            )
+    return bool(ages)
+
+
+def _age(node: Node, target: str, features: Mapping[str, Node]) -> int | None:
+    """Return how many rows back the newest value of the target is that a feature looks at; None where it looks at none."""
+    if node.op == "column":
+        name = str(node.value)
+        return 0 if name == target else _age(features[name], target, features) if name in features else None
+    ages = [age for argument in node.arguments if (age := _age(argument, target, features)) is not None]
+    if not ages:
+        return None
+    return min(ages) + (node.value.rows if node.op == "lag" else 0)
+
+
+def _windows(node: Node, features: Mapping[str, Node]) -> Iterator[Window]:
+    for each in node.walk():
+        if isinstance(each.value, Window):
+            yield each.value
+        elif each.op == "column" and str(each.value) in features:
+            yield from _windows(features[str(each.value)], features)
 
 
 def naive_error(actual: pl.Series, naive: pl.Series, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from gnomon.data.snapshot import SnapshotColumn
 from gnomon.errors import TrainingError
 from gnomon.features.in_polars import polars_expression
-from gnomon.inference.signature import InputColumn, Output, Signature
+from gnomon.inference.signature import ColumnKind, InputColumn, Output, Signature
+from gnomon.resources.expressions.definitions import reached, resolved
 from gnomon.resources.model import DEFAULT_CONTAMINATION, TARGET_TASKS, Split, Task
 from gnomon.training.feature_plan import FeatureGraph, FeaturePlan, planned_features
 from gnomon.training.forecasting import Forecast, Past, naive_error, tells_past, with_past
@@ -168,6 +169,7 @@ def target_values(table: pa.Table, facts: Facts) -> NDArray[np.float64]:
 
 
 _TARGET, _TIME, _GROUP, _HISTORY = "target", "time", "group", "history"
+_AFTER_NUMBERS: Mapping[ColumnKind, int] = {"timestamp": 1, "string": 2}
 _ROW = "\0row"
 """No column of a file is called so."""
 
@@ -222,8 +224,8 @@ def _source(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: Wante
         past = with_past(_history(rows, known, stamp), target.name, stamp.name, wanted.forecast)
         rows = past.frame.lazy()
         known |= {name: SnapshotColumn(name, "float64", nullable=True) for name in past.columns}
-        declared = planned_features(known, names, wanted.definitions, wanted.target).batch
-        if not tells_past(declared, target.name, past.horizon, wanted.forecast.series):
+        nodes, _ = resolved(reached(names, wanted.definitions), {name: column.type for name, column in known.items()})
+        if not tells_past(names, nodes, target.name, past.horizon, wanted.forecast.series):
             names = [*names, *past.columns]
     required = {
         _TARGET: target if wanted.task in TARGET_TASKS else None,
@@ -370,10 +372,11 @@ def _filled_table(source: _Source, divided: _Divided, wanted: Wanted) -> tuple[p
 
 
 def _stored(source: _Source, wanted: Wanted) -> list[StoredColumn]:
-    """Return the columns of the table: features first, so that they lie side by side, and each once."""
+    """Return the columns of the table, each once: those of a kind side by side, features first."""
     carried = [name for name in (*wanted.carried, wanted.time) if name in source.known and name != wanted.target]
     types = {**source.plan.features, **source.plan.inputs, **{name: source.known[name].type for name in carried if name}}
-    return [StoredColumn(name, kind_of(column_type)) for name, column_type in types.items()]
+    stored = [StoredColumn(name, kind_of(column_type)) for name, column_type in types.items()]
+    return sorted(stored, key=lambda column: _AFTER_NUMBERS.get(column.kind, 0))
 
 
 def _order(parts: SplitRows, rows: int) -> NDArray[np.int64]:
