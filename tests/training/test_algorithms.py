@@ -24,7 +24,7 @@ SMALL: dict[str, dict[str, float]] = {
     "extra-trees": {"n_estimators": 20},
     "lightgbm": {"n_estimators": 20},
     "xgboost": {"n_estimators": 20},
-    "hist-gradient-boosting": {"max_iter": 40},
+    "hist-gradient-boosting": {"max_iter": 20},
     "svm": {"max_rows": 1500},
     "nearest-neighbors": {"max_rows": 1500},
 }
@@ -129,9 +129,9 @@ def test_balanced_weights_find_more_of_the_rare_class(algorithm: str) -> None:
         ("xgboost", {"objective": "reg:absoluteerror", "subsample": 0.7, "colsample_bytree": 0.5}),
         ("xgboost", {"objective": "reg:pseudohubererror", "gamma": 0.1, "reg_alpha": 0.1, "min_child_weight": 5}),
         ("linear-svm", {"loss": "epsilon_insensitive", "epsilon": 0.1, "max_iter": 100_000}),
-        ("svm", {"kernel": "poly", "degree": 2, "coef0": 1.0}),
-        ("svm", {"kernel": "sigmoid", "gamma": 0.01}),
-        ("svm", {"kernel": "linear", "C": 0.1}),
+        ("svm", {"kernel": "poly", "degree": 2, "coef0": 1.0, "max_rows": 500}),
+        ("svm", {"kernel": "sigmoid", "gamma": 0.01, "max_rows": 500}),
+        ("svm", {"kernel": "linear", "C": 0.1, "max_rows": 500}),
         ("nearest-neighbors", {"weights": "distance", "n_neighbors": 4}),
         ("decision-tree", {"ccp_alpha": 0.5, "max_depth": 20}),
         ("elastic-net", {"l1_ratio": 0.1, "alpha": 0.1}),
@@ -145,10 +145,10 @@ def test_other_losses_agree_too(algorithm: str, params: dict) -> None:
 @pytest.mark.parametrize(
     ("algorithm", "params"),
     [
-        ("svm", {"kernel": "poly"}),
-        ("svm", {"kernel": "sigmoid", "gamma": "auto"}),
-        ("svm", {"kernel": "linear"}),
-        ("nearest-neighbors", {"weights": "distance"}),
+        ("svm", {"kernel": "poly", "max_rows": 500}),
+        ("svm", {"kernel": "sigmoid", "gamma": "auto", "max_rows": 500}),
+        ("svm", {"kernel": "linear", "max_rows": 500}),
+        ("nearest-neighbors", {"weights": "distance", "max_rows": 500}),
         ("naive-bayes", {"var_smoothing": 1e-9, "alpha": 0.1}),
     ],
 )
