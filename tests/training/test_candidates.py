@@ -74,6 +74,9 @@ def test_a_name_is_kept_and_numbered() -> None:
         ({"algorithm": "lightgbm", "params": {"objective": "binary"}}, "objective is 'binary'", "one of regression"),
         ({"algorithm": "lightgbm", "params": {"class_weight": "balanced"}}, "unknown parameter class_weight", "it takes"),
         ({"algorithm": "logistic"}, "logistic cannot learn regression", "use linear, ridge"),
+        ({"algorithm": "naive-bayes"}, "naive-bayes cannot learn regression", "the nearest is ridge"),
+        ({"algorithm": "svm", "params": {"gamma": "wide"}}, "gamma is 'wide'", "a number above 0 or scale or auto"),
+        ({"algorithm": "svm", "params": {"max_rows": 1_000_000}}, "max_rows is 1000000", "an integer from 10 to 20000"),
         ({"algorithm": "ridge", "params": {"alpha": 1}, "search": {"alpha": [2]}}, "in params and in search", "keep one"),
         ({"algorithm": "ridge", "search": {"alpha": []}}, "has no values", "list values"),
         ({"algorithm": "ridge", "search": {"alpha": {"n": 3}}}, "needs either log or linear", "write {log"),
@@ -112,3 +115,12 @@ def test_planning_imports_no_machine_learning() -> None:
     modules = ", ".join(f"gnomon.training.{name}" for name in ("candidates", "dag", "selection"))
     code = f"import sys, {modules}; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_parameter_that_takes_words_takes_numbers_too() -> None:
+    (default,) = plans({"algorithm": "svm"})
+    assert default.params["gamma"] == "scale"
+    searched = plans({"algorithm": "svm", "search": {"gamma": ["auto", 0.5]}})
+    assert [plan.params["gamma"] for plan in searched] == ["auto", 0.5]
+    ranged = plans({"algorithm": "svm", "search": {"gamma": {"log": [0.01, 1], "n": 3}}})
+    assert [plan.params["gamma"] for plan in ranged] == [0.01, 0.1, 1.0]

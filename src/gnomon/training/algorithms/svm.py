@@ -24,8 +24,6 @@ from gnomon.training.target_scale import TargetScale, scale_of
 MAX_CLASSES = 100
 """Every pair of classes has a score of its own; more pairs than 4950 make a slow answer."""
 
-_CACHE_MB = 500
-
 
 def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedSvm":
     """Fit on at most ``max_rows`` rows. Values are learnt in deviations of the target; scores of classes are calibrated.
@@ -41,7 +39,7 @@ def fit(rows: TrainingRows, params: Mapping[str, Any]) -> "FittedSvm":
     preprocessing = fit_for_linear(used.raw)
     design = preprocessing.transform(used.raw).astype(np.float64)
     names = ("C", "kernel", "gamma", "degree", "coef0", "max_iter")
-    shared: dict[str, Any] = {name: params[name] for name in names} | {"cache_size": _CACHE_MB}
+    shared: dict[str, Any] = {name: params[name] for name in names}
     if rows.classes:
         classifier = SVC(**shared)
         weights = class_weights(used, params)
