@@ -35,6 +35,7 @@ def make_app(plane: ControlPlane) -> Starlette:
             Route("/api/v1/events", resources.events),
             Route("/api/v1/runs", runs.runs),
             Route("/api/v1/runs/{run}", runs.run),
+            Route("/api/v1/runs/{run}/steps/{step}/why", runs.why),
             Route("/api/v1/runs/{run}/cancel", runs.cancel, methods=["POST"]),
             Route("/api/v1/runs/{run}/report", runs.report),
             Route("/api/v1/runs/{run}/report.html", runs.report_page),

@@ -7,6 +7,9 @@ from gnomon.resources.identity import ResourceKey
 from gnomon.resources.status import Status
 from gnomon.stores.records.interface import EventRecord, ResourceRecord, RunRecord, StepRecord, VersionRecord
 
+_WENT_BY = frozenset({"spec", "inputs", "parts"})
+"""What the summary of a run holds for carrying it on."""
+
 
 def resource_json(record: ResourceRecord) -> dict[str, Any]:
     """Return a resource as its declaration with ``status``, as ``kubectl get -o json`` does."""
@@ -55,8 +58,8 @@ def event_json(event: EventRecord) -> dict[str, Any]:
     }
 
 
-def run_json(run: RunRecord, progress: str | None) -> dict[str, Any]:
-    """Return a run; ``progress`` is set while this operator carries it out."""
+def run_json(run: RunRecord, progress: str | None, *, is_brief: bool = False) -> dict[str, Any]:
+    """Return a run; ``progress`` is set while this operator carries it out. A brief one leaves out what it went by."""
     return {
         "id": run.id,
         "kind": run.owner.kind,
@@ -77,7 +80,7 @@ def run_json(run: RunRecord, progress: str | None) -> dict[str, Any]:
         "startedAt": time_json(run.started_at),
         "endedAt": time_json(run.ended_at) if run.ended_at is not None else None,
         "hasReport": run.report_page is not None,
-        "summary": dict(run.summary),
+        "summary": {name: value for name, value in run.summary.items() if not (is_brief and name in _WENT_BY)},
     }
 
 

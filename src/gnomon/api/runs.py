@@ -14,9 +14,11 @@ from gnomon.api.plane import ControlPlane
 from gnomon.api.unknown import unknown_resource
 from gnomon.errors import ConflictError, NotFoundError, UsageError
 from gnomon.operator.events import EventLog
+from gnomon.pipeline.why import Explanation, explain
 from gnomon.resources.identity import Digest, ResourceKey
 from gnomon.resources.pipeline import Pipeline
 from gnomon.resources.wording import did_you_mean, nearest
+from gnomon.stores.records.interface import RunRecord
 
 _LARGEST_PARAMS = 2**20
 _MOST_SUGGESTED = 200
@@ -38,7 +40,7 @@ class RunHandlers:
         if owner is not None and not runs and await aside(lambda: self._records.resource(owner)) is None:
             raise await aside(lambda: unknown_resource(owner, self._records))
         progress = self._plane.assembly.runs.under_way()
-        return JSONResponse({"items": [run_json(run, progress.get(run.id)) for run in runs]})
+        return JSONResponse({"items": [run_json(run, progress.get(run.id), is_brief=True) for run in runs]})
 
     async def run(self, request: Request) -> Response:
         """Show one run with its steps."""
@@ -58,6 +60,17 @@ class RunHandlers:
         run = await aside(lambda: self._asked(key, params))
         self._plane.assembly.operator.wake()
         return JSONResponse({"run": run}, 202)
+
+    async def why(self, request: Request) -> Response:
+        """Tell why a step ran, or did not."""
+        run_id, step = request.path_params["run"], request.path_params["step"]
+        run = await aside(lambda: self._run(run_id))
+
+        def explained() -> Explanation:
+            earlier = [other.id for other in self._records.runs(owner=run.owner, limit=MOST_ROWS) if _is_before(other, run)]
+            return explain(self._records, run.id, step, earlier)
+
+        return JSONResponse((await aside(explained)).to_json())
 
     async def cancel(self, request: Request) -> Response:
         """End a run for good."""
@@ -138,6 +151,10 @@ def _owner(query: Mapping[str, str]) -> ResourceKey | None:
         if kind.lower() in query:
             return ResourceKey(kind, query.get("namespace", "default"), query[kind.lower()])
     return None
+
+
+def _is_before(other: RunRecord, run: RunRecord) -> bool:
+    return (other.started_at, other.id) < (run.started_at, run.id)
 
 
 class _Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -50,6 +50,7 @@ COMMANDS = (
     Command("wait", "gnomon.cli.wait", "wait", "Wait until a resource is as asked."),
     Command("run", "gnomon.cli.run", "run", "Run a pipeline now, by the operator or here."),
     Command("cancel", "gnomon.cli.run", "cancel", "End a run that is under way."),
+    Command("why", "gnomon.cli.why", "why", "Tell why a step of a run ran, or did not."),
     Command("runs", "gnomon.cli.runs", "runs", "List runs, newest first, or show the steps of one."),
     Command("logs", "gnomon.cli.runs", "logs", "Print what the steps of a run wrote."),
     Command("quality", "gnomon.cli.quality", "quality", "Tell what was found about the rows of a dataset."),
