@@ -1,23 +1,39 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gnomon.resources.quantities import (
+    Months,
     format_duration,
+    format_moment,
     format_share,
     format_size,
+    format_span,
     parse_duration,
+    parse_moment,
     parse_share,
     parse_size,
+    parse_span,
 )
 from tests.strategies.resources import durations, shares
+from tests.strategies.windows import hours, moments, months
 
 
 @given(durations)
 def test_a_duration_reads_back_as_it_was_written(value: timedelta) -> None:
     assert parse_duration(format_duration(value)) == value
+
+
+@given(hours | months)
+def test_a_span_reads_back_as_it_was_written(value: timedelta | Months) -> None:
+    assert parse_span(format_span(value)) == value
+
+
+@given(moments | st.datetimes(timezones=st.just(UTC)))
+def test_a_moment_reads_back_as_it_was_written(value: datetime) -> None:
+    assert parse_moment(format_moment(value)) == value
 
 
 @given(shares)
@@ -82,3 +98,46 @@ def test_other_things_are_not_sizes(text: object) -> None:
 @pytest.mark.parametrize(("value", "text"), [(0, "0s"), (90, "90s"), (120, "2m"), (86_400, "1d"), (0.0005, "0.5ms")])
 def test_durations_are_written_in_the_largest_whole_unit(value: float, text: str) -> None:
     assert format_duration(timedelta(seconds=value)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90d", timedelta(days=90)),
+        ("1w", timedelta(weeks=1)),
+        ("6h", timedelta(hours=6)),
+        ("1mo", Months(1)),
+        ("1y", Months(12)),
+        ("100y", Months(1200)),
+    ],
+)
+def test_spans_are_read(text: str, expected: timedelta | Months) -> None:
+    assert parse_span(text) == expected
+
+
+@pytest.mark.parametrize("text", ["1.5mo", "0mo", "0y", "101y", "1 mo", "mo", "1M", "1mon", "5ms", "6000w", "-1mo", 30, None])
+def test_other_things_are_not_spans(text: object) -> None:
+    with pytest.raises(ValueError, match="write a "):
+        parse_span(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2013-01-01", "2013-01-01"),
+        ("2013-01-01T00:00Z", "2013-01-01"),
+        ("2013-01-01T06:00:00+02:00", "2013-01-01T04:00:00Z"),
+        ("2013-01-01T06:00:00.5Z", "2013-01-01T06:00:00.500000Z"),
+    ],
+)
+def test_moments_are_read_in_utc(text: str, expected: str) -> None:
+    assert format_moment(parse_moment(text)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2013-02-30", "2013-1-1", "2013", "01/02/2013", "2013-01-01T06:00", "2013-01-01T25:00Z", "0001-01-01T00:00+12:00", 5],
+)
+def test_other_things_are_no_moments(text: object) -> None:
+    with pytest.raises(ValueError, match="write a "):
+        parse_moment(text)

@@ -13,6 +13,7 @@ from gnomon.resources.model import (
     LABEL_METRICS,
     METRICS_BY_TASK,
     TARGET_TASKS,
+    Backfill,
     Candidate,
     Gate,
     Metric,
@@ -25,6 +26,7 @@ from gnomon.resources.model import (
     Split,
     Task,
     Value,
+    Window,
 )
 from gnomon.resources.pipeline import (
     CommitTrigger,
@@ -40,6 +42,7 @@ from gnomon.resources.quantities import parse_share
 from gnomon.resources.release import Release, ReleaseSpec
 from gnomon.resources.rules import violations
 from gnomon.resources.service import Limits, ReleasePolicy, Service, ServiceSpec
+from tests.strategies import windows
 
 # What YAML 1.1 and 1.2 read differently, or as something that is not text.
 tricky_texts = st.sampled_from(
@@ -195,6 +198,19 @@ def _gates(task: Task) -> st.SearchStrategy[Gate]:
     return st.builds(Gate, metric=metrics, min=st.floats(0, 0.4), max=st.floats(0.5, 1)) | against | latency | size
 
 
+_windows = st.builds(
+    Window,
+    span=windows.months | windows.hours,
+    every=st.none() | windows.months,
+    origin=st.none() | windows.midnights,
+    lateness=st.none() | durations,
+    closed_until=st.none() | windows.moments,
+    backfill=st.none()
+    | st.builds(Backfill, windows=st.integers(1, 1000))
+    | st.builds(Backfill, since=windows.moments | windows.midnights),
+)
+
+
 def _model_specs(task: Task) -> st.SearchStrategy[ModelSpec]:
     candidates = st.builds(
         Candidate,
@@ -232,10 +248,12 @@ def _model_specs(task: Task) -> st.SearchStrategy[ModelSpec]:
         .filter(lambda gates: all(g not in gates[:i] for i, g in enumerate(gates))),
         retrain=st.builds(
             Retrain,
-            when=st.sampled_from([(), ("data",), ("data", "code")]),
+            when=st.sampled_from([None, (), ("data",), ("data", "code")]),
             cooldown=durations,
             max_per_day=st.none() | st.integers(1, 9),
-        ),
+        )
+        | st.builds(Retrain, schedule=st.just("0 3 * * 1"), timezone=st.sampled_from(["UTC", "Europe/Brussels"])),
+        window=st.none() | _windows,
         resources=st.builds(Resources, memory=st.none() | sizes, timeout=some_time, parallel=st.none() | st.integers(1, 9)),
         suspend=st.booleans(),
     )
