@@ -11,6 +11,7 @@ from gnomon.stores.records.steps import Journal, StepRecord
 _MACHINERY = frozenset({"closure", "params", "inputs"})
 _NAMES = {"seed": "the seed", "machine": "Python or the kind of machine", "environment": "the environment"}
 _SHOWN = 60
+_RUN = ":<module>"
 
 Kind = Literal["code", "package", "parameter", "input", "seed", "environment", "setting"]
 Verdict = Literal["first", "known", "changed", "again", "unstarted"]
@@ -43,7 +44,8 @@ class Change:
             case "parameter":
                 return f"the parameter {self.name} {_how(self, f'is {self.after} and was {self.before}')}"
             case "code":
-                return f"{self.name} {_how(self, 'changed')}"
+                name = f"what importing {self.name.removesuffix(_RUN)} does" if self.name.endswith(_RUN) else self.name
+                return f"{name} {_how(self, 'changed')}"
             case "package":
                 return f"the package {self.name} {_how(self, f'is at {self.after} and was at {self.before}')}"
             case _:
@@ -165,8 +167,11 @@ def _code_changes(journal: Journal, before: str, now: str) -> Iterator[Change]:
     if was is None or is_now is None:
         yield Change("code", "the code", before[:12], now[:12])
         return
+    parts = list(_differences("code", was["parts"], is_now["parts"], is_shown=False))
+    named = {change.name.partition(":")[0] for change in parts if not change.name.endswith(_RUN)}
     found = [
-        *_differences("code", was["parts"], is_now["parts"], is_shown=False),
+        # What a module does when it is imported holds its constants too, which are told by name already.
+        *(change for change in parts if not change.name.endswith(_RUN) or change.name.partition(":")[0] not in named),
         *_differences("package", was["packages"], is_now["packages"]),
     ]
     # Another function of the same parts, or only another order of them.
