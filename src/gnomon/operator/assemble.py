@@ -14,6 +14,7 @@ from gnomon.operator.home import Home
 from gnomon.operator.index_jobs import IndexJobs
 from gnomon.operator.jobs import IntakeJobs, Stores
 from gnomon.operator.loop import Operator
+from gnomon.operator.machine import this_machine
 from gnomon.operator.observe import Observer
 from gnomon.operator.pipeline_code import PipelineReader
 from gnomon.operator.pipeline_run import checkouts_in_use
@@ -92,7 +93,9 @@ def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) ->
         for call in waker:
             call()
 
-    zygote, pool = Zygote((*training.WARM_MODULES, *evaluation.WARM_MODULES)), SlotPool(settings.slots)
+    machine = this_machine()
+    zygote = Zygote((*training.WARM_MODULES, *evaluation.WARM_MODULES))
+    pool = SlotPool(settings.slots, gpus=machine.devices.healthy_ids)
 
     def make_runner(parallel: int | None) -> Runner:
         return pool.join(ProcessRunner(parallel or settings.slots, zygote=zygote))
@@ -107,7 +110,9 @@ def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) ->
         source=SourceFollower(
             repository, stores.records, now, PipelineReader(checkouts, lambda: checkouts_in_use(stores.records)).read
         ),
-        observer=Observer(stores.records, stores.artifacts, gateway, intakes, indexes, runs, requests, training_code_digest()),
+        observer=Observer(
+            stores.records, stores.artifacts, gateway, intakes, indexes, runs, requests, training_code_digest(), machine
+        ),
         executor=Executor(
             stores.records,
             gateway,

@@ -27,8 +27,8 @@ def this_machine() -> Machine:
     return Machine(find_devices(), frozenset(module for module in _EXTRA_OF_MODULE if find_spec(module) is None))
 
 
-def lacking(spec: ModelSpec, machine: Machine) -> str | None:
-    """Return why a run of a model cannot come to anything here, and what to do; None where it can.
+def lacking(spec: ModelSpec, machine: Machine) -> str:
+    """Return why a run of a model cannot come to anything here, and what to do; nothing where it can.
 
     A candidate that lacks its library fails alone, as long as there is another.
     """
@@ -43,7 +43,7 @@ def lacking(spec: ModelSpec, machine: Machine) -> str | None:
         extras = ",".join(sorted(_EXTRA_OF_MODULE[module] for module in without if module))
         names = " or ".join(sorted(module for module in without if module))
         return f"every candidate needs {names}, which is not installed here: install gnomon[{extras}]"
-    return None
+    return ""
 
 
 def _module_of(algorithm: str) -> str | None:

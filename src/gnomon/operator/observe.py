@@ -11,6 +11,7 @@ from gnomon.operator.controllers.wanted import index_requests
 from gnomon.operator.gateway import GatewayControl
 from gnomon.operator.index_jobs import IndexJobs
 from gnomon.operator.jobs import IntakeJobs, intake_of
+from gnomon.operator.machine import Machine
 from gnomon.operator.quality_jobs import quality_of
 from gnomon.operator.run_jobs import RunJobs
 from gnomon.operator.run_requests import RunRequests
@@ -37,6 +38,7 @@ class Observer:
     runs: RunJobs
     requests: RunRequests
     code: str
+    machine: Machine = field(default_factory=Machine)
     _models: dict[Digest, str] = field(default_factory=dict, init=False)
 
     def observe(self, desired: Desired, blocked: dict[ResourceKey, Blocked]) -> Observed:
@@ -61,6 +63,7 @@ class Observer:
             runs_under_way=under_way,
             at_once=self.runs.at_once,
             code=self.code,
+            machine=self.machine,
             artifacts=self._artifacts(desired),
             routes=self.gateway.routes(),
             gateway=self.gateway.view(),

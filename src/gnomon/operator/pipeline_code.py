@@ -9,6 +9,7 @@ from pathlib import Path
 from gnomon.data.sources import path_matcher
 from gnomon.errors import GnomonError
 from gnomon.operator.checkouts import Checkouts, code_files
+from gnomon.operator.model_code import checkout_of, read_model_code
 from gnomon.operator.pipeline_parts import PipelineCode
 from gnomon.pipeline import environments
 from gnomon.pipeline.closure import Closures
@@ -18,6 +19,7 @@ from gnomon.pipeline.declared import BoundStep, bind, named_files
 from gnomon.resources.canonical import canonical_json
 from gnomon.resources.compiled import Compiled
 from gnomon.resources.identity import ResourceKey
+from gnomon.resources.model import Model
 from gnomon.resources.pipeline import Pipeline, PipelineSpec
 from gnomon.resources.violation import Violation
 from gnomon.resources.wording import dotted
@@ -36,7 +38,7 @@ class PipelineReader:
     _before: Mapping[ResourceKey, tuple[object, PipelineCode]] = field(default_factory=dict, init=False)
 
     def read(self, compiled: Compiled, tree: Sequence[TreeEntry]) -> Mapping[ResourceKey, PipelineCode]:
-        """Return what each declared pipeline comes to, and forget the checkouts that nobody needs.
+        """Return what each declared pipeline and each model's functions come to, and forget checkouts that nobody needs.
 
         Raises:
             StoreError: The code cannot be written to the home.
@@ -52,6 +54,14 @@ class PipelineReader:
             name = (declared.spec_digest, root, tuple(_chosen(spec, tree).items()), _watched(spec, tree))
             before = self._before.get(key)
             found[key] = before if before is not None and before[0] == name else (name, read_code(spec, root, tree))
+        for key, declared in compiled.declared.items():
+            if isinstance(declared.resource, Model) and declared.resource.spec.functions:
+                root = checkout_of(self.checkouts, tree)
+                spoken: object = (declared.spec_digest, root)
+                before = self._before.get(key)
+                is_same = before is not None and before[0] == spoken
+                code = before[1] if before is not None and is_same else read_model_code(declared.resource.spec, root)
+                found[key] = (spoken, code)
         # A run of the commit before may begin at this moment, and be recorded a moment later.
         kept = {code.checkout for _, code in (*self._before.values(), *found.values())}
         self._before = found
@@ -87,12 +97,14 @@ def read_code(spec: PipelineSpec, root: Path, tree: Sequence[TreeEntry]) -> Pipe
 
 
 def codes_in(root: Path, compiled: Compiled, tree: Sequence[TreeEntry]) -> dict[ResourceKey, PipelineCode]:
-    """Return what each pipeline of a folder comes to, as the folder is now."""
-    return {
-        key: read_code(declared.resource.spec, root, tree)
-        for key, declared in compiled.declared.items()
-        if isinstance(declared.resource, Pipeline)
+    """Return what each pipeline and each model's functions of a folder come to, as the folder is now."""
+    declared = [(key, each.resource) for key, each in compiled.declared.items()]
+    models = {
+        key: read_model_code(resource.spec, root)
+        for key, resource in declared
+        if isinstance(resource, Model) and resource.spec.functions
     }
+    return models | {key: read_code(resource.spec, root, tree) for key, resource in declared if isinstance(resource, Pipeline)}
 
 
 def code_problems(spec: PipelineSpec, root: Path, tree: Sequence[TreeEntry]) -> Iterator[Violation]:

@@ -18,6 +18,7 @@ from gnomon.operator.controllers.model import INTERRUPTED
 from gnomon.operator.events import EventLog
 from gnomon.operator.home import Home
 from gnomon.operator.jobs import Stores
+from gnomon.operator.model_code import checkout_of
 from gnomon.operator.pipeline_run import PipelineContext, begun_run, perform_pipeline
 from gnomon.operator.run_ids import new_run_id
 from gnomon.operator.training_run import RunContext, perform
@@ -94,6 +95,8 @@ class RunJobs:
                     "parts": dict(action.parts),
                     "why": action.why,
                     **({"window": action.window.to_json()} if action.window is not None else {}),
+                    # While the run is under way, nobody clears it away.
+                    **({"checkout": self._checkout(revision).name} if model.spec.functions else {}),
                 },
             )
             records.put_run(run)
@@ -220,7 +223,11 @@ class RunJobs:
             cancelled=job.cancelled.is_set,
             progress=lambda text: self._tell_progress(job, text),
             released={target.digest: target.version for target in released},
+            checkout=self._checkout(job.run.revision) if model.spec.functions else None,
         )
+
+    def _checkout(self, revision: Revision) -> Path:
+        return checkout_of(self.checkouts, self.tree_of(revision))
 
     def _pipeline_context(self, job: _RunJob, runner: Runner) -> PipelineContext:
         workspace = self._workspace(job.run)

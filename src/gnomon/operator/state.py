@@ -8,6 +8,7 @@ from typing import Any
 
 from gnomon.data.window_index import SnapshotIndex
 from gnomon.operator.actions import IndexRequest, ServiceRoute
+from gnomon.operator.machine import Machine
 from gnomon.operator.pipeline_parts import PipelineCode
 from gnomon.operator.revert import LockState
 from gnomon.operator.run_requests import RunRequest
@@ -165,6 +166,8 @@ class Observed:
     """Names of the operator's environment variables, which secrets are taken from."""
     code: str = ""
     """Digest of the code that trains and judges."""
+    machine: Machine = field(default_factory=Machine)
+    """What steps find on this machine."""
     artifacts: Mapping[Digest, str] = field(default_factory=dict)
     """By digest that a release names: the model (``namespace/name``) whose artifact is kept under it."""
     routes: tuple[ServiceRoute, ...] | None = None

@@ -18,6 +18,7 @@ import gnomon
 from gnomon.data.snapshot import Snapshot
 from gnomon.data.window_index import SnapshotIndex
 from gnomon.data.windows import microseconds
+from gnomon.estimators.payload import is_payload
 from gnomon.evaluation.dag import evaluate_step, render_step
 from gnomon.evaluation.gates import GateResult, gates_table, judge
 from gnomon.evaluation.report import build_report
@@ -64,6 +65,8 @@ class RunContext:
     progress: Callable[[str], None]
     released: Mapping[Digest, int] = field(default_factory=dict)
     """The numbers that Git's history names, by digest."""
+    checkout: Path | None = None
+    """The files of the commit, where candidates are functions of the repository."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,14 @@ class _Run:
     def _search(self) -> Found:
         context, (snapshot, digest, window) = self.context, self._rows()
         steps = training_steps(
-            context.model.spec, context.dataset.spec, snapshot, digest, PACKAGE_ROOT, self._champion_inputs(), window
+            context.model.spec,
+            context.dataset.spec,
+            snapshot,
+            digest,
+            PACKAGE_ROOT,
+            self._champion_inputs(),
+            window,
+            context.checkout,
         )
         return search(context.model.spec, steps, PACKAGE_ROOT, _SearchWork(self))
 
@@ -146,7 +156,7 @@ class _Run:
         """Refit the best candidate on all but the test rows; if its graph is refused there, the next best."""
         refused: list[str] = []
         for candidate in ranked:
-            step = refit_step(self.context.model.spec, candidate, prepare, PACKAGE_ROOT)
+            step = refit_step(self.context.model.spec, candidate, prepare, PACKAGE_ROOT, self.context.checkout)
             record = self._execute((step,))[step.name]
             if record.state in {"done", "cached"}:
                 return _Trained(
@@ -166,6 +176,7 @@ class _Run:
         return ArtifactConfig(
             model=f"{key.namespace}/{key.name}",
             signature=trained.signature,
+            libraries=dict(trained.report["libraries"]) if is_payload(trained.model) else {},
         )
 
     def _verdict(

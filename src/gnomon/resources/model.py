@@ -383,6 +383,11 @@ class ModelSpec(Strict):
     suspend: bool = False
     """Leave it as it is: no new runs."""
 
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The functions that candidates name, as ``file.py:name``, each once."""
+        return tuple(dict.fromkeys(candidate.python for candidate in self.candidates if candidate.python))
+
     def json_spec(self) -> dict[str, Any]:
         """Return the spec as plain JSON values with lowerCamelCase keys."""
         return self.model_dump(mode="json", by_alias=True)

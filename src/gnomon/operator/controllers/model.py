@@ -30,6 +30,7 @@ from gnomon.operator.controllers.windows import (
     windows_decision,
 )
 from gnomon.operator.fingerprint import Fingerprint
+from gnomon.operator.machine import lacking
 from gnomon.operator.outcomes import Suspended
 from gnomon.operator.schedules import due, next_firing
 from gnomon.operator.state import Desired, Observed
@@ -129,6 +130,7 @@ def _verdict(
         released=released_versions(model, desired),
         is_news=False,
         is_firing=is_firing,
+        lacking=lacking(model.spec, observed.machine),
     )
     return verdict(ask, observed, now)
 
@@ -162,6 +164,7 @@ def _standings(
             released=released,
             is_news=window is not None and asked_before is not None and window.window.end > asked_before,
             is_firing=is_firing,
+            lacking=lacking(model.spec, observed.machine),
         )
         found = verdict(ask, observed, now)
         waits = found.standing == "due" and (is_blocked or room <= 0)

@@ -38,6 +38,8 @@ class Ask:
     released: tuple[TargetVersion, ...]
     is_news: bool
     is_firing: bool
+    lacking: str = ""
+    """Why no run can come to anything on this machine."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,8 @@ def _start(ask: Ask, why: str, now: datetime) -> Verdict:
     wait = _held_back(ask.model, ask.runs, now) if before is not None else None
     if wait is not None:
         return Verdict("held", wait, before)
+    if ask.lacking:
+        return Verdict("held", Stalled("MachineLacks", ask.lacking, run_details(before)), before)
     outdated = tuple(
         CancelRun(ask.model.key, run.id, "something that it was made from has changed")
         for run in ask.runs

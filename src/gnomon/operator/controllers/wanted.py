@@ -11,7 +11,6 @@ from gnomon.data.windows import Window
 from gnomon.operator.actions import IndexRequest, IndexWindows, RunWindow
 from gnomon.operator.controllers.decision import Decision
 from gnomon.operator.fingerprint import Fingerprint, NamedSpec, model_fingerprint
-from gnomon.operator.model_code import functions_of
 from gnomon.operator.outcomes import Outcome, Stalled, Waiting
 from gnomon.operator.state import Desired, Intake, Observed
 from gnomon.resources.compiled import Declared
@@ -124,7 +123,7 @@ def _why_none(model: Model, wanted: WantedWindows) -> str:
 
 def _code_of(model: Model, desired: Desired, observed: Observed) -> str | Stalled:
     """Return the digest of the code that a run depends on: ours, and that of the repository's functions."""
-    if not functions_of(model.spec):
+    if not model.spec.functions:
         return observed.code
     code = desired.pipelines.get(model.key)
     if code is None or code.error:
