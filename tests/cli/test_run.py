@@ -128,7 +128,7 @@ def test_validate_tells_what_does_not_fit_the_code(folder: Path, capsys: pytest.
     assert main(["validate"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("pipeline.yaml:10:30: the parameter sizes of report at steps.py:7 is no result")
-    assert lines[1].startswith("pipeline.yaml:6:86: spec.inputs.one.files, config/z.txt, matches no file of the commit")
+    assert lines[1].startswith("pipeline.yaml:6:80: spec.inputs.one.files, config/z.txt, matches no file of the commit")
 
 
 @pytest.mark.parametrize(
