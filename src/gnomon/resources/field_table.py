@@ -76,6 +76,8 @@ _PATTERN_WORDS = {
     DIGEST_PATTERN: "digest",
 }
 _SCALARS = {"text", "number", "true or false"}
+_LIST_VALUE = "list of whole number"
+"""A value that is a list, such as the widths of layers."""
 _TYPE_WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 
 
@@ -85,7 +87,9 @@ def _type_words(declared: _Schema, root: _Schema) -> str:
         words = dict.fromkeys(_type_words(choice, root) for choice in _choices(schema) if choice.get("type") != "null")
         if "number" in words:
             words.pop("whole number", None)
-        return "value" if set(words) == _SCALARS else " or ".join(words)
+        if words.keys() >= _SCALARS:
+            words = dict.fromkeys(("value", *(word for word in words if word not in _SCALARS | {_LIST_VALUE})))
+        return " or ".join(words)
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":
