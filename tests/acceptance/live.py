@@ -27,6 +27,8 @@ class Live:
         self.person = Clone(self.remote, folder / "clone")
         self.home = folder / "home"
         self.operator: OperatorProcess | None = None
+        # One client for all: making one takes longer than asking.
+        self._http = httpx.Client(timeout=10, trust_env=False)
 
     def up(self) -> OperatorProcess:
         """Start an operator on the home; a second one adopts the gateway of the first."""
@@ -35,6 +37,7 @@ class Live:
 
     def close(self) -> None:
         """Stop everything."""
+        self._http.close()
         if self.operator is not None:
             self.operator.down()
 
@@ -80,14 +83,14 @@ class Live:
     def api(self, path: str, **query: str) -> Any:
         """Ask the control plane."""
         assert self.operator is not None
-        answer = httpx.get(f"http://{self.operator.listen}/api/v1{path}", params=query, timeout=10, trust_env=False)
+        answer = self._http.get(f"http://{self.operator.listen}/api/v1{path}", params=query)
         answer.raise_for_status()
         return answer.json()
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send something to the control plane."""
         assert self.operator is not None
-        answer = httpx.post(f"http://{self.operator.listen}/api/v1{path}", json=body or {}, timeout=10, trust_env=False)
+        answer = self._http.post(f"http://{self.operator.listen}/api/v1{path}", json=body or {})
         answer.raise_for_status()
         return answer.json()
 

@@ -84,8 +84,10 @@ def run_json(run: RunRecord, progress: str | None, *, is_brief: bool = False) ->
     }
 
 
-def waiting_run_json(run: str, owner: ResourceKey) -> dict[str, Any]:
-    """Return a run that is asked for and has not begun."""
+def waiting_run_json(run: str, owner: ResourceKey, status: Status | None) -> dict[str, Any]:
+    """Return a run that is asked for and has not begun; ``status`` of what it is of tells what it waits for."""
+    ready = status.condition("Ready") if status is not None else None
+    waits_for = f": {ready.reason}: {ready.message}" if ready is not None and ready.status != "True" else ""
     return {
         "id": run,
         "kind": owner.kind,
@@ -95,7 +97,7 @@ def waiting_run_json(run: str, owner: ResourceKey) -> dict[str, Any]:
         "state": "waiting",
         "reason": "",
         "message": "asked for",
-        "progress": "waiting for its turn",
+        "progress": f"waiting for its turn{waits_for}",
         "startedAt": None,
         "endedAt": None,
         "hasReport": False,

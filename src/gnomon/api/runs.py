@@ -47,7 +47,8 @@ class RunHandlers:
         run_id = request.path_params["run"]
         asked = await aside(lambda: self._plane.assembly.requests.owner_of(run_id))
         if asked is not None and await aside(lambda: self._records.run(run_id)) is None:
-            return JSONResponse(waiting_run_json(run_id, asked))
+            resource = await aside(lambda: self._records.resource(asked))
+            return JSONResponse(waiting_run_json(run_id, asked, resource.status if resource is not None else None))
         run = await aside(lambda: self._run(run_id))
         steps = await aside(lambda: self._records.steps(run_id))
         document = run_json(run, self._plane.assembly.runs.under_way().get(run_id))
@@ -109,6 +110,9 @@ class RunHandlers:
         spec = declared.resource.spec
         if spec.suspend:
             raise ConflictError(f"{key} is suspended", "remove spec.suspend in Git first")
+        code = desired.pipelines.get(key) if desired is not None else None
+        if code is not None and code.error:
+            raise ConflictError(f"{key} cannot run: {code.error}", "mend the code first")
         for name in params:
             if name not in spec.params:
                 mend = did_you_mean(name, spec.params, what=f"params of {key}")

@@ -25,12 +25,14 @@ def plan(
     Without an operator, the folder is compared with its last commit. Exit code 1 when a manifest has a mistake.
     """
     here = working_tree(path)
+    pipelines = _pipelines(path, here)
     client = ControlClient()
     try:
-        planned = client.post("/plan", {**_sent(here), "pipelines": _pipelines(path, here)})
+        planned = client.post("/plan", {**_sent(here), "pipelines": pipelines})
     except OperatorUnreachableError as error:
         say(f"{error.cause}; comparing with the last commit only", err=True)
         planned = _against_last_commit(here, committed_tree(path))
+    planned["problems"] += [f"{key}: {code['error']}" for key, code in pipelines.items() if code["error"]]
     if output in {Format.JSON, Format.YAML}:
         print_document(planned, output)
     else:

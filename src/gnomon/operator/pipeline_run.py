@@ -5,7 +5,7 @@ nothing that was finished. A run goes by what it recorded when it began, whateve
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +53,8 @@ class PipelineContext:
     clock: Callable[[], datetime]
     cancelled: Callable[[], bool]
     progress: Callable[[str], None]
+    kept_blobs: MutableMapping[str, Digest] = field(default_factory=dict)
+    """Files of commits that are in the object store already, by blob."""
 
 
 def begun_run(
@@ -141,10 +143,15 @@ class PipelineRun:
         return inputs, made
 
     def _kept(self, blob: str) -> Digest:
+        known = self.context.kept_blobs.get(blob)
+        if known is not None and self.context.objects.exists(known):
+            return known
         with tempfile.TemporaryDirectory(prefix="blob-", dir=self.context.workspace) as folder:
             part = Path(folder) / "part"
             self.context.checkouts.export_blob(blob, part)
-            return self.context.objects.put_file(part, move=True)
+            digest = self.context.objects.put_file(part, move=True)
+        self.context.kept_blobs[blob] = digest
+        return digest
 
     def _environment(self, spec: PipelineSpec, root: Path) -> Environment | None:
         """Return what the steps run with, built where it is not there yet.

@@ -24,7 +24,7 @@ from gnomon.operator.run_ids import new_run_id
 from gnomon.operator.training_run import RunContext, perform
 from gnomon.pipeline.driver import process_identity
 from gnomon.resources.dataset import Dataset
-from gnomon.resources.identity import Revision
+from gnomon.resources.identity import Digest, Revision
 from gnomon.resources.model import Model
 from gnomon.resources.pipeline import Pipeline
 from gnomon.runners.interface import Runner
@@ -65,6 +65,7 @@ class RunJobs:
     _jobs: dict[str, _RunJob] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _pool: ThreadPoolExecutor = field(init=False)
+    _kept_blobs: dict[str, Digest] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.at_once, "run")
@@ -238,6 +239,7 @@ class RunJobs:
             checkouts=self.checkouts,
             tree_of=self.tree_of,
             environments=self.home.environments,
+            kept_blobs=self._kept_blobs,
             runner=runner,
             workspace=workspace,
             process=process_identity(),
