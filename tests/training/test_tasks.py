@@ -110,7 +110,12 @@ def test_a_table_becomes_an_artifact_that_answers_as_its_graph_does(
         assert answers[output.name].dtype == {"FP32": np.float32, "INT64": np.int64}[output.datatype]
         assert answers[output.name].shape == (40, *output.shape)
 
-    asked: dict[str, Any] = {"target": "flights" if task == "forecasting" else None, "metric": fitted_metric(task), "compare": [], "seed": 7}
+    asked: dict[str, Any] = {
+        "target": "flights" if task == "forecasting" else None,
+        "metric": fitted_metric(task),
+        "compare": [],
+        "seed": 7,
+    }
     report = evaluate(
         table=items["table"],
         test=items["test"],
@@ -130,6 +135,24 @@ def test_a_table_becomes_an_artifact_that_answers_as_its_graph_does(
         if name not in {"daviesBouldin", "calinskiHarabasz"}:  # resampled clusters lie closer: rows are drawn twice
             assert figure["low"] <= figure["value"] <= figure["high"]
     assert report["plots"]
+
+
+def test_a_density_of_other_columns_is_no_champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hurry(monkeypatch)
+    store, digests = OciLayout(tmp_path / "artifacts"), []
+    for frame in (TABLES["iris"], TABLES["iris"].drop("d")):
+        items = prepared("density", frame, tmp_path)
+        made = steps.refit(**items, candidate=planned("density", "gaussian-mixture").to_json())
+        config = ArtifactConfig("m", msgspec.convert(made["signature"], Signature))
+        digests.append(pack(store, config, made["model"], msgspec.convert(made["golden"], GoldenRows)))
+    items = prepared("density", TABLES["iris"], tmp_path)
+    asked: dict[str, Any] = {"target": None, "metric": "logLikelihood", "compare": [], "seed": 7}
+    given = {name: items[name] for name in ("table", "test", "facts")}
+    report = evaluate(**given, artifact=digests[0], champion=digests[1], layout=str(tmp_path / "artifacts"), asked=asked)[
+        "report"
+    ]
+    assert not report["champion"]["comparable"]
+    assert "densities of different columns have different units" in report["champion"]["cause"]
 
 
 def fitted_metric(task: Task) -> str:
@@ -227,6 +250,14 @@ def test_labels_measure_and_teach_nothing(algorithm: str, tmp_path: Path) -> Non
     other = steps.fit_candidate(**scrambled, candidate=candidate)["report"]
     assert other["found"] == found
     assert other["metrics"]["rocAuc"] == pytest.approx(1 - metrics["rocAuc"])
+
+
+def test_labels_are_ones_and_zeros_or_unknown(tmp_path: Path) -> None:
+    frame = TABLES["iris"].with_columns(odd=pl.when(pl.int_range(150) % 3 > 0).then(pl.int_range(150) % 2))
+    items = prepared("anomaly", frame, tmp_path, target="odd")
+    assert items["facts"]["rows"] == 150
+    with pytest.raises(TrainingError, match="the target odd has the value -1, and labels of anomalies are 1"):
+        prepared("anomaly", frame.with_columns(odd=1 - 2 * pl.col("odd")), tmp_path, target="odd")
 
 
 @pytest.mark.parametrize(

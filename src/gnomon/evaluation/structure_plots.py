@@ -15,7 +15,7 @@ Numbers = Callable[[Floats], list[float | None]]
 _SHOWN = 800
 _BINS = 40
 _MOST_COMPONENTS = 30
-_MOST_TIMES = 300
+_MOST_TIMES = 120
 
 
 def structure_plots(candidate: Answers, champion: Answers | None, seed: int, numbers: Numbers) -> dict[str, Any]:

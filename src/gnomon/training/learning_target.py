@@ -45,6 +45,20 @@ def check_target(target: SnapshotColumn, task: Task) -> None:
         )
 
 
+def check_labels(name: str, labels: NDArray[np.float64]) -> None:
+    """Refuse labels of anomalies that are neither 1 nor 0; NaN is an unknown one. Some libraries write -1 for anomalous.
+
+    Raises:
+        TrainingError: There is another value.
+    """
+    others = labels[~np.isnan(labels) & (labels != 0) & (labels != 1)]
+    if len(others):
+        raise TrainingError(
+            f"the target {name} has the value {others[0]:g}, and labels of anomalies are 1 for anomalous and 0 for normal",
+            "write 1 and 0, or true and false",
+        )
+
+
 def target_expression(target: SnapshotColumn) -> pl.Expr:
     """Return the target with all its digits, null where it is missing: float64, int64, boolean or text."""
     value = pl.col(target.name)

@@ -25,7 +25,14 @@ from gnomon.resources.expressions.definitions import reached, resolved
 from gnomon.resources.model import DEFAULT_CONTAMINATION, TARGET_TASKS, Split, Task
 from gnomon.training.feature_plan import FeatureGraph, FeaturePlan, planned_features
 from gnomon.training.forecasting import Forecast, Past, naive_error, tells_past, with_past
-from gnomon.training.learning_target import check_target, deviation_of, group_codes, named_classes, target_expression
+from gnomon.training.learning_target import (
+    check_labels,
+    check_target,
+    deviation_of,
+    group_codes,
+    named_classes,
+    target_expression,
+)
 from gnomon.training.matrices import input_columns, kind_of
 from gnomon.training.outputs import Meaning
 from gnomon.training.prepared_table import StoredColumn, TableWriter, normalised
@@ -275,6 +282,8 @@ def _divided(source: _Source, wanted: Wanted) -> _Divided:
         truth, classes = named_classes(few[_TARGET].alias(source.target.name))
     elif source.target is not None:
         truth = few[_TARGET].to_numpy().astype(np.float64)
+        if wanted.task == "anomaly":
+            check_labels(source.target.name, truth)
     parts = split_rows(
         _split_ahead(wanted.split, source.past),
         source.by,
