@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from gnomon.operator.actions import CancelRun, PipelineInputs, StartPipelineRun
 from gnomon.operator.controllers.decision import Decision
+from gnomon.operator.controllers.verdicts import INTERRUPTED
 from gnomon.operator.outcomes import Done, Outcome, Stalled, Suspended, Waiting
 from gnomon.operator.pipeline_parts import PipelineParts, parts_of, told
 from gnomon.operator.schedules import due, next_firing
@@ -21,7 +22,6 @@ from gnomon.stores.records.interface import RunRecord
 _LOOK_AGAIN = timedelta(minutes=10)
 _RETRY_AT_LEAST = timedelta(minutes=1)
 _RETRY_AT_MOST = timedelta(hours=1)
-_INTERRUPTED = "Interrupted"
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _with_verdict(pipeline: Pipeline, run: RunRecord, wanted: _Wanted, now: date
         return Decision(Done("StepsDone", run.message, _details(runs)))
     if wanted.parts.has_other("limits", run.summary.get("parts", {})):
         return _start(pipeline, wanted, "a failed run is tried again with other limits", runs)
-    if run.reason != _INTERRUPTED:
+    if run.reason != INTERRUPTED:
         return Decision(Stalled(run.reason or "StepFailed", run.message, _details(runs)))
     times = sum(1 for each in runs if each.fingerprint == run.fingerprint)
     pause = min(_RETRY_AT_MOST, _RETRY_AT_LEAST * 2 ** min(times - 1, 10))
@@ -182,7 +182,7 @@ def _with_verdict(pipeline: Pipeline, run: RunRecord, wanted: _Wanted, now: date
     if again_at <= now:
         return _start(pipeline, wanted, f"tried again after run {run.id} was interrupted", runs)
     message = f"{run.message}; it is tried again at {again_at:%Y-%m-%d %H:%M:%S} UTC"
-    return Decision(Waiting(again_at - now, _INTERRUPTED, message, _details(runs)))
+    return Decision(Waiting(again_at - now, INTERRUPTED, message, _details(runs)))
 
 
 def _reasons(pipeline: Pipeline, wanted: _Wanted, before: Mapping[str, str]) -> tuple[str, ...]:
