@@ -50,6 +50,9 @@ def test_windows_are_backfilled_through_a_crash_and_late_rows_run_their_window_a
     # The newest window alone is released, whatever number its version got.
     live.until(lambda: live.version("rides") == by_window[-1]["version"], "the release of the newest window")
 
+    live.person.pull()
+    assert f"window: {LABELS[-1]}" in (live.person.path / "releases/default/rides.yaml").read_text()
+
     # Rows that come late run the window that they fall into again, and no other; the release stays.
     header, *lines = table.splitlines(keepends=True)
     live.push_files("Late rides", {"data/late.csv": header + b"".join(lines[5:15])})

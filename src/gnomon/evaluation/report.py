@@ -58,6 +58,7 @@ def build_report(
         },
         "revision": run.revision,
         "snapshot": run.snapshot,
+        **({"window": dict(run.summary["window"])} if "window" in run.summary else {}),
         "artifact": artifact,
         "candidates": [dict(row) for row in candidates],
         "winner": {

@@ -19,6 +19,7 @@ from gnomon.operator.actions import (
     TakeSnapshot,
     WriteRelease,
 )
+from gnomon.operator.controllers.wanted import run_window
 from gnomon.operator.events import EventLog
 from gnomon.operator.gateway import GatewayControl
 from gnomon.operator.index_jobs import IndexJobs
@@ -195,6 +196,7 @@ def _evidence(run: RunRecord) -> dict[str, object]:
         "run": run.id,
         "code": run.revision,
         "data": run.snapshot,
+        **({"window": window.window.label} if (window := run_window(run)) is not None else {}),
         "winner": run.summary.get("winner"),
         "candidates": len(run.summary.get("candidates", [])),
         "gates": {str(gate["description"]): gate["measured"] for gate in gates},
