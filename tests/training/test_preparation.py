@@ -41,7 +41,7 @@ def test_rows_without_a_time_are_dropped_where_time_divides() -> None:
     prepared = prepare(FRAME, "regression", "number", features=("text",), time="at")
     assert prepared.facts.dropped == {"target": 0, "time": 12}
     assert prepared.facts.ordered
-    assert prepared.table.column_names == ["text", "at", "number"]
+    assert prepared.table.column_names == ["at", "text", "number"]
     assert [column.name for column in prepared.facts.inputs] == ["text"]
     drawn = prepare(FRAME, "regression", "number", features=("text",), time="at", split=Split(by="random"))
     assert (drawn.facts.ordered, drawn.facts.time, drawn.facts.dropped) == (False, "at", {"target": 0})
@@ -50,7 +50,7 @@ def test_rows_without_a_time_are_dropped_where_time_divides() -> None:
 def test_carried_columns_are_in_the_table_and_no_features() -> None:
     plain = prepare(FRAME, "regression", "value", features=FEATURES)
     prepared = prepare(FRAME, "regression", "value", features=FEATURES, carried=("flag", "gone"))
-    assert prepared.table.column_names == ["number", "text", "flag", "value"]
+    assert prepared.table.column_names == ["number", "flag", "text", "value"]
     assert prepared.facts == plain.facts
     assert (prepared.parts.test == plain.parts.test).all()
 

@@ -1,0 +1,131 @@
+"""Features as expressions through the steps that make a model: a request carries raw columns alone."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+from gnomon.errors import TrainingError
+from gnomon.inference.encoding import encode_columns
+from gnomon.inference.golden import GoldenRows
+from gnomon.inference.replay import replay
+from gnomon.inference.session import Predictor
+from gnomon.inference.signature import Signature
+from gnomon.pipeline.values import keep_result, read_result
+from gnomon.resources.model import Algorithm, Candidate, ModelSpec, Split, Task
+from gnomon.stores.objects.disk import DiskObjectStore
+from gnomon.training import steps
+from gnomon.training.candidates import expand
+from gnomon.training.matrices import matrices_of
+from gnomon.training.preparation import Prepared, Wanted, prepare_rows
+from tests.training.tables import columns_of, real_table
+
+DEFINITIONS = {
+    "speed": "distance / air_time",
+    "is_late": "dep_delay > 15",
+    "hour": "hour(scheduled_at)",
+    "route": "concat(origin, '-', dest)",
+    "weekend": "if(weekday(scheduled_at) >= 6, 1, 0) + 0 * hour",
+    "slow": "speed < 5 and not morning",
+}
+FEATURES = ("carrier", "speed", "is_late", "route", "weekend", "slow", "dep_delay")
+
+
+def prepared(features: tuple[str, ...], definitions: dict[str, str], name: str = "delays", **given: Any) -> Prepared:
+    table = real_table(name)
+    wanted = Wanted(
+        table.task, table.target, features, Split(), given.pop("time", table.time), definitions=definitions, **given
+    )
+    return prepare_rows(table.frame.lazy(), columns_of(table.frame), wanted)
+
+
+def refitted(made: Prepared, algorithm: str, params: dict[str, Any]) -> dict[str, Any]:
+    parts = {name: getattr(made.parts, name) for name in ("train", "validation", "test")}
+    candidate = {"algorithm": algorithm, "params": params}
+    return steps.refit(table=made.table, **parts, facts=msgspec.to_builtins(made.facts), candidate=candidate)
+
+
+def test_a_request_carries_the_columns_that_expressions_reach_and_no_others() -> None:
+    facts = prepared(FEATURES, DEFINITIONS).facts
+    assert {column.name for column in facts.inputs} == {
+        "carrier", "dep_delay", "distance", "air_time", "scheduled_at", "origin", "dest", "morning"
+    }  # fmt: skip
+    assert [column.name for column in facts.features] == list(FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithm", "params"),
+    [
+        ("delays", "ridge", {"alpha": 1.0}),
+        ("late", "lightgbm", {"n_estimators": 20, "learning_rate": 0.1, "num_leaves": 15}),
+    ],
+)
+def test_the_graph_computes_features_from_raw_columns(name: str, algorithm: Algorithm, params: dict[str, Any]) -> None:
+    task: Task = real_table(name).task
+    spec = ModelSpec(task=task, dataset="d", target="t", candidates=(Candidate(algorithm=algorithm, params=params),))
+    made = prepared(FEATURES, DEFINITIONS, name)
+    result = refitted(made, algorithm, dict(expand(spec)[0].params))
+    assert result["report"]["parity"]["verdict"] == "exact"
+    signature = msgspec.convert(result["signature"], Signature)
+    golden = msgspec.json.decode(msgspec.json.encode(result["golden"]), type=GoldenRows)
+    predictor = Predictor(result["model"], signature)
+    replay(predictor, golden)
+    assert "speed" not in golden.columns
+    raw = real_table(name).frame.head(50)
+    request = {column.name: raw[column.name].to_list() for column in signature.inputs}
+    faster = request | {"distance": [None if value is None else value * 3 for value in request["distance"]]}
+    answers, others = (list(predictor.predict(encode_columns(signature, sent)).values())[-1] for sent in (request, faster))
+    assert (answers != others).any()
+
+
+def test_features_that_look_back_are_columns_of_a_request() -> None:
+    definitions = {
+        "before": "lag(arr_delay, 1, by=carrier)",
+        "usual": "rolling_mean(dep_delay, 3, by=[carrier, origin])",
+        "change": "dep_delay - before",
+    }
+    made = prepared(("before", "usual", "change"), definitions)
+    assert [column.name for column in made.facts.inputs] == ["before", "usual", "dep_delay"]
+    frame = real_table("delays").frame.filter(pl.col("scheduled_at").is_not_null()).sort("scheduled_at", maintain_order=True)
+    expected = frame.with_columns(before=pl.col("arr_delay").shift(1).over("carrier")).filter(pl.col("arr_delay").is_not_null())
+    ordered = np.concatenate([made.parts.train, made.parts.validation, made.parts.test])
+    before = made.table["before"].to_numpy()[ordered]
+    np.testing.assert_array_equal(before, expected["before"].cast(pl.Float32).to_numpy())
+    change = made.table["change"].to_numpy()
+    np.testing.assert_array_equal(change, (made.table["dep_delay"].to_numpy() - made.table["before"].to_numpy()))
+
+
+@pytest.mark.parametrize(
+    ("features", "definitions", "cause"),
+    [
+        (("speed",), {"speed": "distance / airtime"}, "feature speed: there is no column or feature airtime at character 12"),
+        (("easy",), {"easy": "arr_delay * 2"}, "feature easy is computed from the target arr_delay of its own row"),
+        (("easy",), {"hidden": "arr_delay + 1", "easy": "hidden * 2"}, "feature easy is computed from the target"),
+        (("mean",), {"mean": "rolling_mean(arr_delay, 3)"}, "feature mean is computed from the target"),
+        (("a",), {"a": "b + 1", "b": "a + 1"}, "the feature needs itself"),
+        (("distance",), {"distance": "air_time"}, 'a column of the dataset is called "distance" too'),
+        (("never",), {"never": "sqrt(-1 - distance * distance)"}, "feature never is missing in all"),
+        (("speed", "gone"), {"speed": "distance"}, "no column gone, which is declared as feature"),
+    ],
+)
+def test_features_that_cannot_be_are_refused(features: tuple[str, ...], definitions: dict[str, str], cause: str) -> None:
+    with pytest.raises(TrainingError, match=cause):
+        prepared(features, definitions)
+
+
+def test_looking_back_needs_a_time() -> None:
+    with pytest.raises(TrainingError, match="looks at earlier rows, but the dataset declares no time column"):
+        prepared(("before",), {"before": "lag(dep_delay, 1)"}, time=None)
+
+
+def test_preparing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    store = DiskObjectStore(tmp_path / "objects")
+    kept = [keep_result({"table": prepared(FEATURES, DEFINITIONS).table}, store, tmp_path) for _ in range(2)]
+    assert kept[0] == kept[1]
+    table = read_result(kept[0], "table", store)
+    raw = matrices_of(table, prepared(FEATURES, DEFINITIONS).facts.features)
+    assert not raw.floats.flags.owndata
+    assert not raw.floats.flags.writeable
