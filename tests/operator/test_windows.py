@@ -261,6 +261,8 @@ def test_with_a_schedule_what_changed_is_taken_up_when_it_is_due(rows: Rows) -> 
     waiting = outcome(desired, scheduled(late, NOW))
     assert "changed since, and not trained again: 2026-02" in waiting.message
     assert waiting.details["schedule"] == {"takenUp": NOW.isoformat(), "next": monday.isoformat()}
+    assert isinstance(waiting, Done)
+    assert waiting.look_again == monday - NOW
     before = monday - timedelta(seconds=1)
     assert starts(desired, scheduled(late, NOW), before) == {}
     # Whoever was away on Monday takes it up on Tuesday; and until there is a run, it stays due.

@@ -31,7 +31,7 @@ from gnomon.operator.controllers.windows import (
 )
 from gnomon.operator.fingerprint import Fingerprint
 from gnomon.operator.machine import lacking
-from gnomon.operator.outcomes import Suspended
+from gnomon.operator.outcomes import Done, Stalled, Suspended
 from gnomon.operator.schedules import due, next_firing
 from gnomon.operator.state import Desired, Observed
 from gnomon.resources.identity import Digest
@@ -229,5 +229,7 @@ def _with_schedule(decision: Decision, model: Model, taken_up: datetime | None, 
         return decision
     firing = next_firing(retrain.schedule, retrain.timezone, now)
     schedule = {"takenUp": taken_up.isoformat(), "next": firing.isoformat()}
-    details = {**decision.outcome.details, _SCHEDULE: schedule}
-    return Decision(replace(decision.outcome, details=details), decision.actions)
+    outcome = replace(decision.outcome, details={**decision.outcome.details, _SCHEDULE: schedule})
+    if isinstance(outcome, Done | Stalled):
+        outcome = replace(outcome, look_again=firing - now)
+    return Decision(outcome, decision.actions)
