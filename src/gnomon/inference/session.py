@@ -77,7 +77,10 @@ class Cancellation:
 class Answering(Protocol):
     """Answers with one model, whatever it is made of."""
 
-    signature: Signature
+    @property
+    def signature(self) -> Signature:
+        """What the model takes and gives."""
+        ...
 
     def predict(self, feed: Mapping[str, NDArray[Any]], cancellation: Cancellation | None = None) -> dict[str, NDArray[Any]]:
         """Return the outputs by name, in the order of the signature, each with one row for each row of ``feed``."""

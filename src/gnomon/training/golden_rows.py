@@ -34,8 +34,8 @@ def golden_rows(predictor: Answering, sample: Matrices, deviation: float, seed: 
         threshold: The score above which a row is anomalous.
     """
     inputs = predictor.signature.inputs
-    edges = _allowed(edge_rows(inputs, sample, seed), inputs)
-    real = _allowed(sample.take(_evenly(np.arange(len(sample)), 4 * ROWS)), inputs)
+    edges = allowed(edge_rows(inputs, sample, seed), inputs)
+    real = allowed(sample.take(_evenly(np.arange(len(sample)), 4 * ROWS)), inputs)
     candidates = concatenated([edges, real])
     answers = predictor.predict(encode_columns(predictor.signature, _raw_columns(candidates, inputs)))
     steady = np.flatnonzero(is_steady(predictor.signature, answers, threshold, _LEAST_LEAD))
@@ -78,7 +78,7 @@ def _covering(held: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
     return np.array(chosen, dtype=np.int64)
 
 
-def _allowed(rows: Matrices, inputs: Sequence[InputColumn]) -> Matrices:
+def allowed(rows: Matrices, inputs: Sequence[InputColumn]) -> Matrices:
     """Return the rows that a request may carry: nothing is missing in a column that is not nullable."""
     allowed = np.ones(len(rows), dtype=np.bool_)
     for column in inputs:

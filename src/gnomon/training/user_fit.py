@@ -12,11 +12,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.errors import ExportRefusedError, TrainingError
+from gnomon.errors import ExportRefusedError, GnomonError, TrainingError
 from gnomon.estimators.answers import answers_of
 from gnomon.estimators.rows import frame_of
 from gnomon.estimators.saving import saved
-from gnomon.inference.session import Answering, Predictor
+from gnomon.inference.session import Answering, Cancellation, Predictor
 from gnomon.inference.signature import Signature
 from gnomon.inference.worker_process import WorkerPredictor
 from gnomon.training.matrices import Matrices
@@ -43,8 +43,16 @@ class UserModel:
             return Predictor(self.content, self.signature)
         return WorkerPredictor(self.content, self.signature)
 
+    def answering(self) -> Answering:
+        """Return what answers now: enough to choose between candidates, and without the start of a worker."""
+        return self.predictor() if self.estimator is None else _Estimator(self)
+
     def parity(self, predictor: Answering, rows: Matrices, deviation: float) -> Parity:
         """Return how far what will be served is from what the function returned, on real and made-up rows.
+
+        Where the estimator answers by itself, all that is told is that it can.
+
+        The rows must be such as a request may carry: nothing is missing in a column that is not nullable.
 
         An estimator is held against its payload in another process. A graph is its own native model: there each row alone is
         held against the same row among others.
@@ -52,8 +60,11 @@ class UserModel:
         Raises:
             ExportRefusedError: They disagree; the cause holds the figures.
         """
+        if isinstance(predictor, _Estimator):
+            own = _numbers(predictor.predict(rows.feed))
+            return compared(own, own, deviation)
         if self.estimator is not None:
-            native = answers_of(self.estimator, frame_of(self.signature.inputs, rows.feed), self.signature)
+            native = self.own_answers(rows.feed)
             return checked_parity(predictor, _numbers(native), rows, deviation, self.candidate)
         together = _numbers(predictor.predict(rows.feed))
         chosen = np.unique(np.linspace(0, len(rows) - 1, min(_ROWS_ALONE, len(rows))).astype(np.int64))
@@ -67,6 +78,37 @@ class UserModel:
                 "let every row be answered by itself",
             )
         return parity
+
+    def own_answers(self, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return what the estimator itself answers.
+
+        Raises:
+            ExportRefusedError: It cannot answer such rows; the cause holds its own words.
+        """
+        try:
+            return answers_of(self.estimator, frame_of(self.signature.inputs, feed), self.signature)
+        except GnomonError:
+            raise
+        except Exception as error:
+            told = str(error).partition("\n")[0][:300]
+            raise ExportRefusedError(
+                f"what candidate {self.candidate} returned cannot answer rows that a request may carry: {told}",
+                "let it fill what is missing, as SimpleImputer does, or declare the columns nullable: false in the Dataset",
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class _Estimator:
+    """Answers with an estimator of this process."""
+
+    model: UserModel
+
+    @property
+    def signature(self) -> Signature:
+        return self.model.signature
+
+    def predict(self, feed: Mapping[str, NDArray[Any]], cancellation: Cancellation | None = None) -> dict[str, NDArray[Any]]:  # noqa: ARG002 - as of every predictor
+        return self.model.own_answers(feed)
 
 
 def fitted(

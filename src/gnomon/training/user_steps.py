@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from gnomon.errors import TrainingError
 from gnomon.inference.worker_process import WorkerPredictor
 from gnomon.pipeline.child import load_function
-from gnomon.training.golden_rows import golden_rows
-from gnomon.training.matrices import concatenated, matrices_of
+from gnomon.training.golden_rows import allowed, golden_rows
+from gnomon.training.matrices import Matrices, concatenated, matrices_of
 from gnomon.training.parity import edge_rows
 from gnomon.training.preparation import Facts, target_values
 from gnomon.training.user_fit import Runtime, UserModel, fitted
@@ -60,10 +60,9 @@ def fit_user(  # noqa: PLR0913 - each is a part of the step's key, or where the 
     known = msgspec.convert(facts, Facts)
     raw, target = matrices_of(table, known.inputs), target_values(table, known)
     model = _fitted(known, raw.take(train), target[train], candidate, checkout, runtime, name)
-    predictor = model.predictor()
+    predictor = model.answering()
     held_out = raw.take(validation)
-    rows = concatenated([held_out, edge_rows(known.inputs, held_out, known.seed)])
-    parity = model.parity(predictor, rows, known.deviation)
+    parity = model.parity(predictor, _asked(held_out, known), known.deviation)
     metrics = validation_figures(predictor, known, raw, target, train, validation)
     return {"report": _report(candidate, parity.to_json()) | {"metrics": metrics}}
 
@@ -97,7 +96,7 @@ def refit_user(  # noqa: PLR0913 - as above
     model = _fitted(known, raw.take(chosen), target[chosen], candidate, checkout, runtime, name)
     predictor = model.predictor()
     held_out = raw.take(test)
-    parity = model.parity(predictor, concatenated([held_out, edge_rows(known.inputs, held_out, known.seed)]), known.deviation)
+    parity = model.parity(predictor, _asked(held_out, known), known.deviation)
     golden = golden_rows(predictor, held_out, known.deviation, known.seed)
     libraries = dict(predictor.libraries) if isinstance(predictor, WorkerPredictor) else {}
     return {
@@ -111,7 +110,7 @@ def refit_user(  # noqa: PLR0913 - as above
 
 def _fitted(
     facts: Facts,
-    rows: Any,
+    rows: Matrices,
     target: NDArray[np.float64],
     candidate: Mapping[str, Any],
     checkout: str,
@@ -134,6 +133,11 @@ def _fitted(
         runtime=runtime,
         candidate=name or candidate["python"],
     )
+
+
+def _asked(held_out: Matrices, facts: Facts) -> Matrices:
+    """Return held-out and made-up rows that a request may carry."""
+    return allowed(concatenated([held_out, edge_rows(facts.inputs, held_out, facts.seed)]), facts.inputs)
 
 
 def _report(candidate: Mapping[str, Any], parity: Mapping[str, Any]) -> dict[str, Any]:
