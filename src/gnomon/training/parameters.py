@@ -293,7 +293,7 @@ PARAMETERS: Mapping[Algorithm, Mapping[str, Parameter | TaskChoice]] = {
     "gaussian-mixture": {
         "n_components": Number(1, 1, 1000, whole=True),
         "covariance_type": Choice("full", ("full", "tied", "diag", "spherical")),
-        "reg_covar": Number(1e-6, 1e-9),
+        "reg_covar": Number(0.001, 1e-9),
         "max_iter": Number(300, 1, 100_000, whole=True),
         "n_init": Number(3, 1, 1000, whole=True),
     },
