@@ -18,6 +18,7 @@ import gnomon
 from gnomon.data.snapshot import Snapshot
 from gnomon.data.window_index import SnapshotIndex
 from gnomon.data.windows import microseconds
+from gnomon.errors import NotFoundError
 from gnomon.estimators.payload import is_payload
 from gnomon.evaluation.dag import evaluate_step, render_step
 from gnomon.evaluation.gates import GateResult, gates_table, judge
@@ -27,6 +28,7 @@ from gnomon.inference.golden import GoldenRows
 from gnomon.inference.signature import Signature
 from gnomon.operator.actions import RunWindow
 from gnomon.operator.cancellation import RunCancelledError
+from gnomon.operator.run_environment import run_environment
 from gnomon.pipeline.dag import Dag, FromStore, Step
 from gnomon.pipeline.driver import execute
 from gnomon.pipeline.values import as_arguments, read_result
@@ -40,7 +42,7 @@ from gnomon.stores.objects.interface import ObjectStore
 from gnomon.stores.records.interface import Records, RunRecord, StepRecord
 from gnomon.training.candidates import CandidatePlan
 from gnomon.training.dag import refit_step, training_steps
-from gnomon.training.search.driver import Found, search
+from gnomon.training.search.driver import Found, follow, search
 from gnomon.training.selection import selection_metric
 
 _LOG = logging.getLogger(__name__)
@@ -83,7 +85,19 @@ class _Trained:
 
 def perform(context: RunContext, run: RunRecord) -> RunRecord:
     """Carry a run out, from wherever it got to before, and return it with its verdict."""
-    return _Run(context, run).perform()
+    return _Run(context, replace(run, summary={**run.summary, "environment": dict(run_environment())})).perform()
+
+
+def remake(context: RunContext, run: RunRecord) -> Digest | str:
+    """Make the artifact of an ended run again by what it decided, and return its digest, or why there is none.
+
+    The rows are prepared, the recorded winner is refitted with what the search found for it, and packed. Nothing is searched
+    for, measured, judged or registered.
+
+    Raises:
+        NotFoundError: The run has no winner, or recorded none.
+    """
+    return _Run(context, run).remake()
 
 
 class _Run:
@@ -114,9 +128,27 @@ class _Run:
         gates = judge(self.context.model.spec.gates, evaluation)
         return self._verdict(trained, artifact, evaluation, gates, candidates)
 
+    def remake(self) -> Digest | str:
+        """See the function of this name."""
+        summary = self._run.summary
+        recorded = follow(summary["search"]) if "search" in summary else ()
+        winner = next((plan for plan in recorded if plan.name == summary.get("winner")), None)
+        if winner is None:
+            raise NotFoundError(f"run {self._run.id} recorded no winner", "carry the whole search out again")
+        prepared = self._execute(self._training_steps()[:1])["prepare"]
+        if prepared.state not in {"done", "cached"}:
+            return prepared.error
+        trained = self._refit((winner,), self.arguments(prepared))
+        if isinstance(trained, str):
+            return trained
+        return pack(self.context.artifacts, self._config(trained), trained.model, trained.golden)
+
     def _search(self) -> Found:
+        return search(self.context.model.spec, self._training_steps(), PACKAGE_ROOT, _SearchWork(self))
+
+    def _training_steps(self) -> tuple[Step, ...]:
         context, (snapshot, digest, window) = self.context, self._rows()
-        steps = training_steps(
+        return training_steps(
             context.model.spec,
             context.dataset.spec,
             snapshot,
@@ -126,7 +158,6 @@ class _Run:
             window,
             context.checkout,
         )
-        return search(context.model.spec, steps, PACKAGE_ROOT, _SearchWork(self))
 
     def _rows(self) -> tuple[Snapshot, Digest, Mapping[str, int] | None]:
         """Return the snapshot to read, its digest and the window of it.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from gnomon.errors import NotFoundError
 from gnomon.pipeline.naming import nearest
@@ -15,6 +15,14 @@ _RUN = ":<module>"
 
 Kind = Literal["code", "package", "parameter", "input", "seed", "environment", "setting"]
 Verdict = Literal["first", "known", "changed", "again", "unstarted"]
+
+
+class KnownClosures(Protocol):
+    """Tells what code closures consist of, as a journal does."""
+
+    def closure(self, digest: str) -> Mapping[str, Any] | None:
+        """Return what a code closure consists of."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,7 @@ def explain(journal: Journal, run: str, step: str, earlier: Sequence[str]) -> Ex
     return compared(journal, now, None)
 
 
-def compared(journal: Journal, now: StepRecord, before: StepRecord | None) -> Explanation:
+def compared(journal: KnownClosures, now: StepRecord, before: StepRecord | None) -> Explanation:
     """Return why a step ran, given how it ran before."""
     if now.parts is None:
         return Explanation(
@@ -149,7 +157,7 @@ def _explained(now: StepRecord, before: StepRecord, verdict: Verdict, changes: t
     return Explanation(now.name, verdict, changes, before.run, f"{now.name}: {words} (compared with run {before.run})")
 
 
-def _changes(journal: Journal, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
+def _changes(journal: KnownClosures, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
     if before.get("closure") != now.get("closure"):
         yield from _code_changes(journal, str(before.get("closure")), str(now.get("closure")))
     yield from _differences("parameter", before.get("params", {}), now.get("params", {}))
@@ -162,7 +170,7 @@ def _changes(journal: Journal, before: Mapping[str, Any], now: Mapping[str, Any]
         yield Change(kind, change.name, change.before, change.after)
 
 
-def _code_changes(journal: Journal, before: str, now: str) -> Iterator[Change]:
+def _code_changes(journal: KnownClosures, before: str, now: str) -> Iterator[Change]:
     was, is_now = journal.closure(before), journal.closure(now)
     if was is None or is_now is None:
         yield Change("code", "the code", before[:12], now[:12])

@@ -168,6 +168,14 @@ class Mirror:
         self._environment["GIT_SSH_COMMAND"] = own.decode("utf-8", "replace").strip() or _SSH
 
 
+def mirrored_address(folder: Path) -> str | None:
+    """Return the address that a folder is the mirror of, without credentials; None where it is no mirror."""
+    try:
+        return (folder / _MARKER).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
