@@ -422,7 +422,7 @@ def processes_of(folder: Path) -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
-            if f"GNOMON_TEST={folder}".encode() in path.read_bytes():
+            if f"TMPDIR={folder}\0".encode() in path.read_bytes():
                 found.append((path.parent / "cmdline").read_text().replace("\0", " "))
         except OSError:
             continue
@@ -433,13 +433,14 @@ def processes_of(folder: Path) -> list[str]:
 def test_a_driver_killed_at_any_moment_carries_on_and_leaves_nobody_behind(tmp_path: Path, _attempt: int) -> None:
     write(tmp_path / "project", {"steps.py": CHAIN, "helpers.py": HELPERS, "arithmetic.py": ARITHMETIC})
     command = [sys.executable, "-m", "tests.pipeline.runs", str(tmp_path), "run-1"]
-    environment = {**os.environ, "GNOMON_TEST": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}  # tells its processes from others
     log = tmp_path / "ran.log"
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as driver:
         wanted = random.randrange(1, 8)
         deadline = time.monotonic() + 60
         while driver.poll() is None and (not log.exists() or len(log.read_text().split()) < wanted):
             assert time.monotonic() < deadline
+        assert len(processes_of(tmp_path)) > 1 or driver.poll() is not None, "the zygote is one of them"
         driver.send_signal(signal.SIGKILL)
     while processes_of(tmp_path):
         assert time.monotonic() < deadline, processes_of(tmp_path)

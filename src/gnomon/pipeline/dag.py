@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gnomon.resources.identity import Digest
 
@@ -46,8 +46,7 @@ class Command:
     files: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(NamedTuple):
     """A Python environment of the user's own that a step runs in, see ``pipeline.environments``.
 
     Args:
@@ -59,8 +58,7 @@ class Environment:
     digest: str
 
 
-@dataclass(frozen=True)
-class Retry:
+class Retry(NamedTuple):
     """How often a step that failed is tried again, and after how long: ``backoff``, then ``factor`` times as long each time."""
 
     times: int = 0
@@ -127,7 +125,7 @@ class Step:
     memory_bytes: int | None = None
     results: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
-    retry: Retry = field(default_factory=Retry)
+    retry: Retry = Retry()  # noqa: RUF009 - a tuple, which nobody can change
     environment: Environment | None = None
     gpu: int = 0
     cpus: int = 1

@@ -121,8 +121,7 @@ class _Ready:
     """How many attempts have failed."""
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """Where a step works and its output goes. Steps have it in turn."""
 
     scratch: Path
@@ -165,6 +164,8 @@ class _Execution:
         self._environ = environ
         self._closures = Closures()
         self._noted: set[str] = set()
+        self._unwritten: list[StepRecord] = []
+        self._unwritten_closures: dict[str, Mapping[str, Any]] = {}
         self._ended: dict[str, StepRecord] = {}
         self._startable: dict[Needs, deque[_Ready]] = {}
         self._running: dict[str, _Running] = {}
@@ -188,7 +189,9 @@ class _Execution:
                 if cancelled():
                     return self._give_up()
                 self._start_what_fits()
+                self._write()
                 self._hear()
+            self._write()
         except BaseException:
             self._abandon()
             raise
@@ -236,6 +239,12 @@ class _Execution:
         elif self._later:
             time.sleep(max(patience, timedelta(0)).total_seconds())
 
+    def _write(self) -> None:
+        """Journal what happened since the last time, in one transaction; what is lost before it happens again."""
+        if self._unwritten:
+            self._journal.write(self._unwritten, self._unwritten_closures)
+            self._unwritten, self._unwritten_closures = [], {}
+
     def _clear_workspace(self) -> None:
         if self._workspace.exists():
             import shutil  # noqa: PLC0415 - takes 2 ms, and a run of which everything is known has no workspace
@@ -250,6 +259,7 @@ class _Execution:
         for name in self._graph.names:
             if name not in self._ended:
                 self._end_unstarted(name, "", "cancelled", "the run was cancelled")
+        self._write()
         return self._ended
 
     def _abandon(self) -> None:
@@ -286,7 +296,9 @@ class _Execution:
         attempt = self._next_attempt(step.name)
         record = StepRecord(self._run, step.name, attempt, ready.key, "running", self._process, now, parts=ready.parts)
         self._note(ready.closure)
-        self._journal.step_started(record)
+        self._unwritten.append(record)
+        # Before the process is there: so a driver that is killed has lost no end of more than the steps that run.
+        self._write()
         place = self._places.pop() if self._places else self._new_place()
         self._running[step.name] = _Running(ready, record, place)
         try:
@@ -327,7 +339,7 @@ class _Execution:
             reason=outcome.reason,
         )
         self._places.append(place)
-        self._journal.step_ended(record)
+        self._unwritten.append(record)
         # What a step ran in may go away through no fault of its own, so that is tried once more in any case.
         tries_left = max(step.retry.times, outcome.reason == "lost") - ready.tries
         if outcome.state in _TRIED_AGAIN and tries_left > 0 and not is_last:
@@ -367,7 +379,7 @@ class _Execution:
             reason=reason,  # type: ignore[arg-type]  # one of its values, as above
             parts=parts,
         )
-        self._journal.step_ended(record)
+        self._unwritten.append(record)
         return record
 
     def _settle(self, record: StepRecord) -> list[str]:
@@ -422,7 +434,7 @@ class _Execution:
         self._noted.add(closure.digest)
         parts = {name: digest[:_PART_DIGITS] for name, digest in closure.parts.items()}
         noted = {"parts": parts, "packages": dict(closure.third_party), "widened": list(closure.widened)}
-        self._journal.put_closure(closure.digest, noted)
+        self._unwritten_closures[closure.digest] = noted
 
     def _resolved(self, argument: Argument) -> Any:
         match argument:

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Chain = tuple[str, ...]
 """A name and the attributes taken from it: ``helpers.inc`` is ``("helpers", "inc")``."""
@@ -17,8 +18,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-@dataclass(frozen=True)
-class Import:
+class Import(NamedTuple):
     """One imported name. ``name`` is None for ``import module``, ``*`` for all; ``level`` counts the leading dots."""
 
     bound: str

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 
-@dataclass(frozen=True)
-class Needs:
+class Needs(NamedTuple):
     """What a call holds while it runs, and how much it is wanted: of two that could start, the higher priority goes first."""
 
     cpus: int = 1
@@ -35,7 +34,7 @@ class Call:
     seed: int = 0
     environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     python: Path | None = None
-    needs: Needs = field(default_factory=Needs)
+    needs: Needs = Needs()  # noqa: RUF009 - a tuple, which nobody can change
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class SlotPool:
             raise UsageError(
                 f"a call needs {needs.gpu} GPUs, and this machine has {len(self._gpus)}", "take gpu out, or run it elsewhere"
             )
-        needs = replace(needs, cpus=min(needs.cpus, self._slots))
+        needs = needs._replace(cpus=min(needs.cpus, self._slots))
         with self._changed:
             me = self._users[user]
             me.held.pop(_NEXT, None)
@@ -159,7 +159,7 @@ class SharedRunner:
 
     def reserve(self, needs: Needs) -> bool:
         """Set aside what the next call needs, and return True; False where it must wait for others to end."""
-        return self._runner.reserve(replace(needs, gpu=0)) and self._pool.reserve(self, needs)
+        return self._runner.reserve(needs._replace(gpu=0)) and self._pool.reserve(self, needs)
 
     def submit(self, call: Call) -> None:
         """Start the call that was reserved for."""

@@ -447,6 +447,19 @@ def test_every_attempt_at_a_step_is_told_and_the_last_one_counts(records: Record
 
 def test_what_a_closure_consists_of_is_kept_once(records: Records) -> None:
     assert records.closure("abc") is None
-    records.put_closure("abc", {"parts": {"a.py:f": "1"}})
-    records.put_closure("abc", {"parts": {}})
+    records.write([], {"abc": {"parts": {"a.py:f": "1"}}})
+    records.write([], {"abc": {"parts": {}}})
     assert records.closure("abc") == {"parts": {"a.py:f": "1"}}
+
+
+def test_starts_and_ends_are_written_together_or_not_at_all(records: Records) -> None:
+    ended = replace(DONE, name="other", attempt=1)
+    records.write(
+        [STEP, replace(DONE, attempt=1), replace(ended, state="running", ended_at=None, result=None)], {"abc": {"parts": {}}}
+    )
+    assert [(step.name, step.state) for step in records.steps("run-1")] == [("fit", "done"), ("other", "running")]
+    with pytest.raises(UsageError):
+        records.write([ended, replace(ended, name="third", result={"x": float("nan")})], {"new": {}})
+    assert [(step.name, step.state) for step in records.steps("run-1")] == [("fit", "done"), ("other", "running")]
+    assert records.closure("new") is None
+    records.write([], {})

@@ -50,7 +50,7 @@ def test_a_row_is_the_same_whoever_wrote_it(path: Path, step: StepRecord) -> Non
         writers: tuple[Journal, Journal] = (quick, slow)
         for writer, run in zip(writers, names, strict=True):
             writer.step_ended(replace(step, run=run))
-            writer.put_closure(run, {"parts": {"a": "b"}})
+            writer.write([], {run: {"parts": {"a": "b"}}})
         for run in names:
             assert list(quick.attempts(run)) == list(slow.attempts(run)) == [replace(step, run=run)]
             assert quick.closure(run) == slow.closure(run) == {"parts": {"a": "b"}}

@@ -16,7 +16,16 @@ from typing import Any
 from gnomon.errors import StoreError, UsageError
 from gnomon.resources.identity import Digest
 from gnomon.stores.records.steps import StepRecord
-from gnomon.stores.records.values import REVISION, check_ended, check_started, clean_text, encode_json, last_attempts, utc
+from gnomon.stores.records.values import (
+    REVISION,
+    check_ended,
+    check_started,
+    check_step,
+    clean_text,
+    encode_json,
+    last_attempts,
+    utc,
+)
 
 _WAIT_S = 10.0
 _KEY = ("run", "name", "attempt")
@@ -40,6 +49,8 @@ _PUT = (
     f"INSERT INTO steps ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608 - likewise
     f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET {', '.join(f'{each} = excluded.{each}' for each in _COLUMNS[3:])}"
 )
+
+_PUT_CLOSURE = "INSERT OR IGNORE INTO closures (digest, parts) VALUES (?, ?)"
 
 
 def open_journal(path: Path) -> "SqliteJournal":
@@ -75,12 +86,29 @@ class SqliteJournal:
     def step_started(self, step: StepRecord) -> None:
         """Journal the start of an attempt."""
         check_started(step)
-        self._put(step)
+        self._ask(_PUT, *_row(step))
 
     def step_ended(self, step: StepRecord) -> None:
         """Journal the end of an attempt. Its row is the cache entry too, so both are there or neither."""
         check_ended(step)
-        self._put(step)
+        self._ask(_PUT, *_row(step))
+
+    def write(self, steps: Sequence[StepRecord], closures: Mapping[str, Mapping[str, Any]]) -> None:
+        """Journal starts and ends, and what closures consist of, in one transaction."""
+        for step in steps:
+            check_step(step)
+        # Made before the transaction begins: what cannot be a row is refused without one.
+        kept = [(digest, encode_json(parts)) for digest, parts in closures.items()]
+        rows = [_row(step) for step in steps]
+        with self._turn, self._errors():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._database.executemany(_PUT_CLOSURE, kept)
+                self._database.executemany(_PUT, rows)
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
 
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Return the last attempt of each step of a run, in the order in which these started."""
@@ -89,10 +117,6 @@ class SqliteJournal:
     def attempts(self, run: str) -> Sequence[StepRecord]:
         """Return every attempt at the steps of a run, in the order in which they started."""
         return [_step(row) for row in self._ask(f"{_SELECT} WHERE run = ? ORDER BY position", run)]
-
-    def put_closure(self, digest: str, parts: Mapping[str, Any]) -> None:
-        """Keep what a code closure consists of."""
-        self._ask("INSERT OR IGNORE INTO closures (digest, parts) VALUES (?, ?)", digest, encode_json(parts))
 
     def closure(self, digest: str) -> Mapping[str, Any] | None:
         """Return what a code closure consists of."""
@@ -105,26 +129,6 @@ class SqliteJournal:
             if not self._is_closed:
                 self._is_closed = True
                 self._database.close()
-
-    def _put(self, step: StepRecord) -> None:
-        self._ask(
-            _PUT,
-            step.run,
-            step.name,
-            step.attempt,
-            step.key,
-            step.state,
-            step.process,
-            _as_text(step.started_at),
-            None if step.ended_at is None else _as_text(step.ended_at),
-            None if step.result is None else encode_json(step.result),
-            clean_text(step.error),
-            step.log,
-            step.cpu_s,
-            step.peak_rss_bytes,
-            step.reason,
-            None if step.parts is None else encode_json(step.parts),
-        )
 
     def _ask(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._turn, self._errors():
@@ -168,6 +172,26 @@ def _as_time(text: str) -> datetime:
 
 def _from_json(text: str | None) -> Any:
     return None if text is None else json.loads(text)
+
+
+def _row(step: StepRecord) -> tuple[Any, ...]:
+    return (
+        step.run,
+        step.name,
+        step.attempt,
+        step.key,
+        step.state,
+        step.process,
+        _as_text(step.started_at),
+        None if step.ended_at is None else _as_text(step.ended_at),
+        None if step.result is None else encode_json(step.result),
+        clean_text(step.error),
+        step.log,
+        step.cpu_s,
+        step.peak_rss_bytes,
+        step.reason,
+        None if step.parts is None else encode_json(step.parts),
+    )
 
 
 def _step(row: tuple[Any, ...]) -> StepRecord:

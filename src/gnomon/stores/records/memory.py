@@ -23,6 +23,7 @@ from gnomon.stores.records.values import (
     FOLD_WINDOW,
     check_ended,
     check_started,
+    check_step,
     clean_text,
     last_attempts,
     next_version,
@@ -71,11 +72,16 @@ class MemoryRecords:
         """Return every attempt at the steps of a run, in the order in which they started."""
         return [step for step in self._all(self._steps) if step.run == run]
 
-    def put_closure(self, digest: str, parts: Mapping[str, Any]) -> None:
-        """Keep what a code closure consists of."""
-        kept = plain_json(parts)
+    def write(self, steps: Sequence[StepRecord], closures: Mapping[str, Mapping[str, Any]]) -> None:
+        """Journal starts and ends, and what closures consist of."""
+        for step in steps:
+            check_step(step)
+        kept = [_plain_step(step) for step in steps]
+        kept_closures = {digest: plain_json(parts) for digest, parts in closures.items()}
         with self._lock:
-            self._closures.setdefault(digest, kept)
+            for step in kept:
+                self._steps[step.run, step.name, step.attempt] = step
+            self._closures = {**kept_closures, **self._closures}
 
     def closure(self, digest: str) -> Mapping[str, Any] | None:
         """Return what a code closure consists of."""
@@ -226,20 +232,24 @@ class MemoryRecords:
         """Do nothing: there is no database to let go of."""
 
     def _put_step(self, step: StepRecord) -> None:
-        kept = replace(
-            step,
-            error=clean_text(step.error),
-            started_at=utc(step.started_at),
-            ended_at=_utc_or_none(step.ended_at),
-            result=plain_json(step.result),
-            parts=plain_json(step.parts),
-        )
+        kept = _plain_step(step)
         with self._lock:
             self._steps[step.run, step.name, step.attempt] = kept
 
     def _all(self, table: Mapping[Any, _Record]) -> list[_Record]:
         with self._lock:
             return list(table.values())
+
+
+def _plain_step(step: StepRecord) -> StepRecord:
+    return replace(
+        step,
+        error=clean_text(step.error),
+        started_at=utc(step.started_at),
+        ended_at=_utc_or_none(step.ended_at),
+        result=plain_json(step.result),
+        parts=plain_json(step.parts),
+    )
 
 
 def _utc_or_none(at: datetime | None) -> datetime | None:

@@ -87,9 +87,9 @@ class SqlRecords:
         """Return every attempt at the steps of a run, in the order in which they started."""
         return self._journal.attempts(run)
 
-    def put_closure(self, digest: str, parts: Mapping[str, Any]) -> None:
-        """Keep what a code closure consists of."""
-        self._journal.put_closure(digest, parts)
+    def write(self, steps: Sequence[StepRecord], closures: Mapping[str, Mapping[str, Any]]) -> None:
+        """Journal starts and ends, and what closures consist of, in one transaction."""
+        self._journal.write(steps, closures)
 
     def closure(self, digest: str) -> Mapping[str, Any] | None:
         """Return what a code closure consists of."""

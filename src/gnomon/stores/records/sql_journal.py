@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from gnomon.stores.records import rows
 from gnomon.stores.records.database import Database
-from gnomon.stores.records.steps import StepRecord
 from gnomon.stores.records.schema import CLOSURES, STEPS
-from gnomon.stores.records.values import check_ended, check_started, last_attempts
+from gnomon.stores.records.steps import StepRecord
+from gnomon.stores.records.values import check_ended, check_started, check_step, last_attempts
 
 _CACHED_RESULT = (
     sa.select(STEPS.c.result)
@@ -36,12 +36,22 @@ class SqlJournal:
     def step_started(self, step: StepRecord) -> None:
         """Journal the start of an attempt."""
         check_started(step)
-        self._write(self._put_step, rows.step_row(step))
+        self.write([step], {})
 
     def step_ended(self, step: StepRecord) -> None:
         """Journal the end of an attempt. Its row is the cache entry too, so both are there or neither."""
         check_ended(step)
-        self._write(self._put_step, rows.step_row(step))
+        self.write([step], {})
+
+    def write(self, steps: Sequence[StepRecord], closures: Mapping[str, Mapping[str, Any]]) -> None:
+        """Journal starts and ends, and what closures consist of, in one transaction."""
+        for step in steps:
+            check_step(step)
+        with self._database.writing() as connection:
+            for digest, parts in closures.items():
+                connection.execute(self._put_closure, {"digest": digest, "parts": parts})
+            for step in steps:
+                connection.execute(self._put_step, rows.step_row(step))
 
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Return the last attempt of each step of a run, in the order in which these started."""
@@ -53,10 +63,6 @@ class SqlJournal:
             found = connection.execute(sa.select(STEPS).where(STEPS.c.run == run).order_by(STEPS.c.position))
             return [rows.step_of(row) for row in found.mappings()]
 
-    def put_closure(self, digest: str, parts: Mapping[str, Any]) -> None:
-        """Keep what a code closure consists of."""
-        self._write(self._put_closure, {"digest": digest, "parts": parts})
-
     def closure(self, digest: str) -> Mapping[str, Any] | None:
         """Return what a code closure consists of."""
         with self._database.reading() as connection:
@@ -67,7 +73,3 @@ class SqlJournal:
 
     def close(self) -> None:
         """Do nothing: the database is closed by its owner."""
-
-    def _write(self, statement: sa.Executable, row: rows.NewRow) -> None:
-        with self._database.writing() as connection:
-            connection.execute(statement, row)

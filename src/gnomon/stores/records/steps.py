@@ -53,6 +53,10 @@ class Journal(Protocol):
         """Journal the end of an attempt and, for state ``done``, keep its result under its key; one transaction."""
         ...
 
+    def write(self, steps: Sequence[StepRecord], closures: Mapping[str, Mapping[str, Any]]) -> None:
+        """Journal starts and ends, in their order, and what closures consist of; all in one transaction."""
+        ...
+
     def steps(self, run: str) -> Sequence[StepRecord]:
         """Return the steps of a run in the order in which they started, the last attempt of each."""
         ...
@@ -61,10 +65,6 @@ class Journal(Protocol):
         """Return every attempt at the steps of a run, in the order in which they started."""
         ...
 
-    def put_closure(self, digest: str, parts: Mapping[str, Any]) -> None:
-        """Keep what a code closure consists of, so that ``why`` can tell two apart."""
-        ...
-
     def closure(self, digest: str) -> Mapping[str, Any] | None:
-        """Return what a code closure consists of."""
+        """Return what a code closure consists of, so that ``why`` can tell two apart."""
         ...

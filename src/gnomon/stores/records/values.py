@@ -58,6 +58,11 @@ def last_attempts(attempts: Sequence[StepRecord]) -> Sequence[StepRecord]:
     return [step for step in attempts if step is last[step.name]]
 
 
+def check_step(step: StepRecord) -> None:
+    """Refuse what is neither a start nor an end."""
+    (check_started if step.state == "running" else check_ended)(step)
+
+
 def check_started(step: StepRecord) -> None:
     """Refuse a start that says anything but ``running``.
 
