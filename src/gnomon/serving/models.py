@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gnomon.errors import GnomonError
 from gnomon.inference.encoding import Encoder
 from gnomon.inference.loading import LoadedArtifact
+from gnomon.inference.worker_process import WorkerPredictor
 from gnomon.resources.identity import Digest
 from gnomon.serving.http import head
 from gnomon.serving.metrics import no_counts
@@ -42,6 +43,8 @@ class Model:
         first_row_ns = self._rehearsed({name: matrix[:1] for name, matrix in feed.items()})
         each_more_ns = max(0, self._rehearsed(feed) - first_row_ns) / max(1, rows - 1)
         self.inline_rows = 1 + (INLINE_NS - first_row_ns) / max(1.0, each_more_ns)
+        if isinstance(artifact.predictor, WorkerPredictor):
+            self.inline_rows = 0  # nobody waits for another process while others wait for this one
 
     def _rehearsed(self, feed: Mapping[str, NDArray[Any]]) -> int:
         times: list[int] = []
