@@ -120,6 +120,7 @@ snapshots = st.builds(
     rows=counts,
     size_bytes=counts,
     created_at=times,
+    paths=st.lists(texts, max_size=3).map(tuple),
 )
 release_marks = st.builds(
     ReleaseMark, service=keys("Service"), sequence=counts, withdrawn=st.lists(digests, max_size=3).map(tuple)

@@ -85,7 +85,8 @@ class IntakeJobs:
             known: Mapping[str, Digest] = records.setting(_known_name(dataset.key)) or {}
             taken = take_in(dataset, tree, self.stores.objects, self.export_blob, known)
             size, now = sum(file.size_bytes for file in taken.snapshot.files), self.clock()
-            snapshot = SnapshotRecord(dataset.key, taken.digest, begun.revision, taken.snapshot.rows, size, now)
+            rows, paths = taken.snapshot.rows, taken.paths
+            snapshot = SnapshotRecord(dataset.key, taken.digest, begun.revision, rows, size, now, paths)
             records.put_snapshot(snapshot)
             records.put_setting(_known_name(dataset.key), dict(taken.known))
         except (StoreError, RepositoryError, OSError) as error:

@@ -143,7 +143,7 @@ class Gateway:
             question = _question(version, body)
             if question.rows > version.model.inline_rows:
                 return self._in_thread(service, version, began, lambda: question)
-            reply = _answer(version, question, question.request_id or self._ids.mint())
+            reply = _answer(version, question, question.request_id or self._ids.mint(version.mark))
         except (InputError, ArtifactError) as error:
             return _failed(version, error)
         metrics.count_success(version.counts, time.perf_counter_ns() - began)
@@ -155,7 +155,7 @@ class Gateway:
         """Answer beside the loop, within the time that the route allows; a caller who leaves ends it too."""
         loop = asyncio.get_running_loop()
         promised: asyncio.Future[Reply] = loop.create_future()
-        cancellation, request_id = Cancellation(), self._ids.mint()
+        cancellation, request_id = Cancellation(), self._ids.mint(version.mark)
 
         def work() -> Reply:
             asked = question()

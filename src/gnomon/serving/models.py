@@ -15,6 +15,7 @@ from gnomon.inference.loading import LoadedArtifact
 from gnomon.inference.worker_process import WorkerPredictor
 from gnomon.resources.identity import Digest
 from gnomon.serving.http import head
+from gnomon.serving.ids import mark_of
 from gnomon.serving.metrics import no_counts
 from gnomon.serving.oip import ReplyWriter, RequestReader
 from gnomon.serving.routes import Route, RouteTable, Target
@@ -65,6 +66,7 @@ class ServedVersion:
         self.writer = ReplyWriter(service, target.version, model.artifact.config.signature)
         self.digest_line = b"x-gnomon-digest: %b\r\n" % target.digest.encode()
         self.head = head(200, extra=self.digest_line)
+        self.mark = mark_of(target.digest)
 
 
 @dataclass

@@ -115,6 +115,8 @@ class SnapshotRecord:
     rows: int
     size_bytes: int
     created_at: datetime
+    paths: tuple[str, ...] = ()
+    """Where its files came from, in their order: paths in the commit or on the machine. Empty where that was not recorded."""
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,7 @@ class MemoryRecords:
 
     def put_snapshot(self, snapshot: SnapshotRecord) -> None:
         """Insert a snapshot that is not there yet."""
-        kept = replace(snapshot, created_at=utc(snapshot.created_at))
+        kept = replace(snapshot, created_at=utc(snapshot.created_at), paths=tuple(map(clean_text, snapshot.paths)))
         with self._lock:
             self._snapshots.setdefault((snapshot.dataset, snapshot.digest, snapshot.revision), kept)
 

@@ -80,12 +80,12 @@ def version_of(row: Row) -> VersionRecord:
 
 def snapshot_row(snapshot: SnapshotRecord) -> NewRow:
     """Return a snapshot as a row."""
-    return _row(snapshot, dataset=snapshot.dataset)
+    return _row(snapshot, dataset=snapshot.dataset) | {"paths": [clean_text(path) for path in snapshot.paths]}
 
 
 def snapshot_of(row: Row) -> SnapshotRecord:
     """Return the snapshot in a row."""
-    return _record(SnapshotRecord, row, dataset=_key(row))
+    return _record(SnapshotRecord, row, dataset=_key(row), paths=tuple(row["paths"] or ()))
 
 
 def mark_row(mark: ReleaseMark) -> NewRow:

@@ -184,6 +184,7 @@ SNAPSHOTS = sa.Table(
     _count("rows"),
     _count("size_bytes"),
     _time("created_at"),
+    sa.Column("paths", sa.JSON(none_as_null=True), nullable=True),
     sa.UniqueConstraint(*KEY, "digest", "revision"),
     sa.Index(None, *KEY, "created_at"),
     sqlite_autoincrement=True,

@@ -9,7 +9,7 @@ from gnomon.errors import UsageError
 from gnomon.resources.identity import Digest
 from gnomon.stores.records.steps import StepRecord
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration that makes the tables of this version. Revisions are four digits and grow."""
 FOLD_WINDOW = timedelta(hours=1)
 """How long equal events are counted in one. It starts with the first, so a lasting trouble shows anew each hour."""
