@@ -1,6 +1,7 @@
 """A planned candidate and its rows become a native model, and the native model one ONNX graph."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from lightgbm.basic import LightGBMError
@@ -29,11 +30,13 @@ from gnomon.training.algorithms import (
 from gnomon.training.algorithms.interface import Fitted, Floats, TrainingRows
 from gnomon.training.candidates import CandidatePlan
 from gnomon.training.estimator_inputs import fit_for_distances
-from gnomon.training.feature_plan import FeatureGraph
 from gnomon.training.links import emit_spread, spread
 from gnomon.training.matrices import Matrices
 from gnomon.training.outputs import Meaning, emit_outputs, measures_distance
 from gnomon.training.preprocessing import Preprocessing, declare_inputs
+
+if TYPE_CHECKING:  # it needs polars, which starts threads: steps that fit are forked from a process that has loaded this
+    from gnomon.training.feature_plan import FeatureGraph
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +211,7 @@ _LEAST_UNIT = 1e-3
 """Answers that hardly vary are held against this instead of their deviation; features vary by 1."""
 
 
-def export(model: NativeModel, raw: Matrices, signature: Signature, features: FeatureGraph | None = None) -> bytes:
+def export(model: NativeModel, raw: Matrices, signature: Signature, features: "FeatureGraph | None" = None) -> bytes:
     """Return the ONNX model; of ``raw``, only the widths matter. ``features`` are computed in front of it."""
     graph = GraphBuilder()
     declare_inputs(graph, raw)

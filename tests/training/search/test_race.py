@@ -8,7 +8,7 @@ import pytest
 
 from gnomon.resources.model import ModelSpec
 from gnomon.training.candidates import CandidatePlan, expand
-from gnomon.training.search.ensembles import full_length, learning_rate
+from gnomon.training.search.ensembles import full_length, pace
 from gnomon.training.search.race import Growth, Race, Standing, clearly_beaten, first_rung
 
 
@@ -34,14 +34,14 @@ class Field:
     def __init__(self, losses: Mapping[str, float], plans: Sequence[CandidatePlan]) -> None:
         self._losses, self._plans = losses, {plan.name: plan for plan in plans}
         self.standings: dict[str, Standing] = {}
-        self.noise = np.random.default_rng(3).normal(size=ROWS).astype(np.float32) / 100
+        draw = np.random.default_rng(3)
+        self._noise = {plan.name: draw.normal(size=ROWS) - draw.normal(size=ROWS).mean() for plan in plans}
 
     def grow(self, plan: CandidatePlan, length: int) -> None:
-        rate = plan.params.get("learning_rate")
-        rounds = length * rate if isinstance(rate, float) else length / full_length(plan) * 20
+        rounds = length * pace(plan) if "learning_rate" in plan.params else length / full_length(plan) * 20
         loss = self._losses[plan.name] + 1 / (1 + rounds)
         promise = self._losses[plan.name] + 1 / 21 if plan.algorithm == "random-forest" else None
-        rows = (loss + self.noise).astype(np.float32)
+        rows = (loss + self._noise[plan.name]).astype(np.float32)
         self.standings[plan.name] = Standing(plan, loss, length, length >= full_length(plan), rows, promise)
 
     def run(self) -> list[tuple[Growth, ...]]:
@@ -57,17 +57,28 @@ class Field:
         return rungs
 
 
-def test_boosters_meet_where_learning_rate_times_rounds_is_equal() -> None:
-    assert {round(learning_rate(plan) * first_rung(plan), 9) for plan in BOOSTERS} == {1.0}
-    rungs = Field({plan.name: number / 10 for number, plan in enumerate(BOOSTERS)}, BOOSTERS).run()
-    for rung, reached in zip(rungs[:2], (4.0, 9.0), strict=True):
-        assert {round(learning_rate(growth.plan) * growth.length, 9) for growth in rung} == {reached}
+def test_boosters_meet_where_their_rounds_have_learnt_about_as_much() -> None:
+    assert pace(BOOSTERS[0]) == pytest.approx(0.05 * (7 / 31) ** 0.25)
+    field = Field({plan.name: number / 10 for number, plan in enumerate(BOOSTERS)}, BOOSTERS)
+    for rung, reached in zip(field.run()[:2], (4.0, 9.0), strict=True):
+        for growth in rung:
+            assert growth.length % 5 == 0
+            assert 0 <= growth.length - reached / pace(growth.plan) < 5
+
+
+def test_depth_bounds_the_leaves_that_a_round_learns_with() -> None:
+    search = {"max_depth": [-1, 2, 40], "num_leaves": [63]}
+    free, shallow, deep = plans_of({"algorithm": "lightgbm", "params": {"learning_rate": 0.1}, "search": search})
+    assert pace(free) == pace(deep) == pytest.approx(0.1 * (63 / 31) ** 0.25)
+    assert pace(shallow) == pytest.approx(0.1 * (4 / 31) ** 0.25)
+    (xgboost,) = plans_of({"algorithm": "xgboost", "params": {"learning_rate": 0.1, "max_depth": 5}})
+    assert pace(xgboost) == pytest.approx(0.1 * (32 / 31) ** 0.25)
 
 
 def test_ever_fewer_grow_on_and_the_best_of_them_to_the_end() -> None:
     field = Field({plan.name: number / 1000 for number, plan in enumerate(BOOSTERS)}, BOOSTERS)
     rungs = field.run()
-    assert [len(rung) for rung in rungs] == [4, 2, 2]
+    assert [len(rung) for rung in rungs] == [6, 3, 2]
     assert [growth.plan.name for growth in rungs[-1]] == ["lightgbm-1", "lightgbm-2"]
     assert {growth.length for growth in rungs[-1]} == {400}
 
@@ -76,8 +87,8 @@ def test_who_is_clearly_beaten_leaves_before_its_turn_except_for_the_second() ->
     plans = plans_of({"algorithm": "lightgbm", "search": {"num_leaves": list(range(3, 30))}})
     close = Field({plan.name: 0.0 for plan in plans}, plans)
     apart = Field({plan.name: number * 1.0 for number, plan in enumerate(plans)}, plans)
-    assert [len(rung) for rung in close.run()] == [9, 5, 3]
-    assert [len(rung) for rung in apart.run()] == [9, 2, 2]
+    assert [len(rung) for rung in close.run()] == [14, 7, 2]
+    assert [len(rung) for rung in apart.run()] == [14, 2, 2]
 
 
 def test_a_forest_grows_on_only_where_its_trees_promise_more_than_the_best_booster() -> None:

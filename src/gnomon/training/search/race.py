@@ -1,27 +1,28 @@
 """A race makes of the candidates' standings who grows on, and how far. Without a clock: equal standings, equal decisions.
 
 Ensemble length is what a race gives out, over all rows: on samples of the rows, another candidate wins. Boosters are compared
-where learning rate times rounds is equal, forests at equal shares of their trees; what does not grow was fitted whole.
+where their rounds have learnt about as much (``ensembles.pace``), forests at equal shares of their trees; what does not grow
+was fitted whole.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.training.candidates import CandidatePlan
-from gnomon.training.search.ensembles import Family, family_of, full_length, learning_rate, stop_at
+from gnomon.training.search.ensembles import Family, family_of, full_length, pace, stop_at
 from gnomon.training.search.row_losses import excess
 
 _BOOSTER_RUNGS = (1.0, 4.0, 9.0)
-"""Learning rate times rounds. From the second on, the winner of full fits was among the best two on every data set tried."""
+"""Rounds times what a round learns; 1 is 10 rounds of 31 leaves at a learning rate of 0.1."""
 _FOREST_RUNGS = (0.1, 0.34)
 """Shares of the trees."""
-_FIRST_CUT = 3
-"""One in so many grows on from the first rung. Later, one in two."""
+_RUNGS: Mapping[Family, tuple[float, ...]] = {"booster": _BOOSTER_RUNGS, "forest": _FOREST_RUNGS}
 _FINALISTS = 2
+"""So many grow to their full length; before, the better half goes on from rung to rung."""
 _CLEARLY = 2.0
 """Standard errors by which a candidate is clearly beaten."""
 
@@ -96,12 +97,23 @@ class Race:
         if family == "forest":
             alive = _promising(alive, standings.values(), first=self._rung[family] == 0)
         alive.sort(key=_prospect)
-        first = self._rung[family] == 0
-        kept = alive[: max(_FINALISTS, math.ceil(len(alive) / (_FIRST_CUT if first else 2)))]
-        if not first:
+        rung = self._rung[family]
+        last = rung + 1 >= len(_RUNGS[family])
+        kept = alive[: _FINALISTS if last else max(_FINALISTS, math.ceil(len(alive) / 2))]
+        if rung > 0:
             kept = [each for place, each in enumerate(kept) if place < _FINALISTS or not clearly_beaten(each, kept[0])]
         self._alive[family] = tuple(standing.plan.name for standing in kept)
         self._rung[family] += 1
+
+
+def expected_growth(plans: Sequence[CandidatePlan]) -> Iterator[tuple[CandidatePlan, int]]:
+    """Yield what boosters are likely to grow after the first rung: stand-ins for those that will, and by how much."""
+    boosters = [plan for plan in plans if family_of(plan) == "booster"]
+    left = len(boosters)
+    for rung in range(1, len(_BOOSTER_RUNGS) + 1):
+        left = min(left, _FINALISTS if rung == len(_BOOSTER_RUNGS) else max(_FINALISTS, math.ceil(left / 2)))
+        for plan in boosters[:left]:
+            yield plan, _rung_length(plan, rung) - _rung_length(plan, rung - 1)
 
 
 def clearly_beaten(standing: Standing, best: Standing) -> bool:
@@ -136,5 +148,5 @@ def _prospect(standing: Standing) -> float:
 def _rung_length(plan: CandidatePlan, rung: int) -> int:
     """Return the length of an ensemble at a rung; beyond the last rung, its full one."""
     if family_of(plan) == "booster":
-        return stop_at(plan, _BOOSTER_RUNGS[rung] / learning_rate(plan)) if rung < len(_BOOSTER_RUNGS) else full_length(plan)
+        return stop_at(plan, _BOOSTER_RUNGS[rung] / pace(plan)) if rung < len(_BOOSTER_RUNGS) else full_length(plan)
     return stop_at(plan, _FOREST_RUNGS[rung] * full_length(plan)) if rung < len(_FOREST_RUNGS) else full_length(plan)
