@@ -221,7 +221,7 @@ class CalendarWaves:
         """Return four features for each part, then 1 where the timestamp is missing."""
         stamps = raw.ints[:, self.column]
         missing = is_missing(stamps)
-        waves = [_waves(part)[np.where(missing, 0, calendar_part(stamps, part) + 1)] for part in self.parts]
+        waves = [wave_table(part)[np.where(missing, 0, calendar_part(stamps, part) + 1)] for part in self.parts]
         return np.concatenate([*waves, missing.astype(np.float32).reshape(-1, 1)], axis=1)
 
     def emit(self, graph: GraphBuilder) -> str:
@@ -232,7 +232,7 @@ class CalendarWaves:
         for part in self.parts:
             place = graph.node("Add", emit_calendar_part(graph, stamps, part), graph.integers(1))
             known = graph.node("Where", missing, graph.integers(0), place)
-            emitted.append(graph.node("Gather", graph.constant(_waves(part)), known, axis=0))
+            emitted.append(graph.node("Gather", graph.constant(wave_table(part)), known, axis=0))
         flag = graph.node("Unsqueeze", cast(graph, missing, FLOAT), graph.integers(1))
         return graph.node("Concat", *emitted, flag, axis=1)
 
@@ -258,7 +258,7 @@ def _emit_numbers(graph: GraphBuilder, columns: tuple[int, ...]) -> str:
     return graph.node("Where", graph.node("IsInf", chosen), graph.constant(np.array([np.nan], np.float32)), chosen)
 
 
-def _waves(part: Part) -> NDArray[np.float32]:
+def wave_table(part: Part) -> NDArray[np.float32]:
     """Return the table of a part: row 0 is for missing, row v + 1 for the value v; (cycle + 2, 2 * harmonics)."""
     cycle = _CYCLES[part]
     angles = 2 * np.pi / cycle * np.arange(-1, cycle + 1)[:, np.newaxis] * np.arange(1, _HARMONICS + 1)

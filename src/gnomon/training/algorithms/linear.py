@@ -1,19 +1,22 @@
-"""Linear models of scikit-learn: ``linear``, ``ridge``, ``lasso``, ``elastic-net`` and ``logistic``."""
+"""Linear models: our own ``linear``, ``ridge`` and ``logistic``; ``lasso`` and ``elastic-net`` of scikit-learn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
+from scipy import special
+from sklearn.linear_model import ElasticNet, Lasso
 
 from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
 from gnomon.training.algorithms.convergence import with_convergence
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.estimator_inputs import fit_for_linear
+from gnomon.training.linear_design import Design
+from gnomon.training.linear_solvers import LinearScores, least_squares, logistic
 from gnomon.training.links import emit_probabilities
 from gnomon.training.matrices import Matrices
-from gnomon.training.preprocessing import Preprocessing
+from gnomon.training.preprocessing import BLOCK_ROWS, Preprocessing
 from gnomon.training.target_scale import TargetScale, scale_of
 
 _UNSCALED = TargetScale(0.0, 1.0)
@@ -25,49 +28,58 @@ def fit(rows: TrainingRows, algorithm: str, params: Mapping[str, Any]) -> "Fitte
     The penalty of ``lasso`` and ``elastic-net`` counts in deviations of the target, so that it means the same for every target.
     """
     preprocessing = fit_for_linear(rows.raw)
-    design = preprocessing.transform(rows.raw).astype(np.float64)
-    estimator = _estimator(algorithm, params)
-    scale = scale_of(rows.target) if algorithm in {"lasso", "elastic-net"} else _UNSCALED
-    weights = class_weights(rows, params) if algorithm == "logistic" else None
-    _, converged = with_convergence(lambda: estimator.fit(design, scale.standard(rows.target), sample_weight=weights))
-    notes = converged if algorithm in {"lasso", "elastic-net", "logistic"} else {}
-    return FittedLinear(preprocessing, estimator, scale, rows.classes if algorithm == "logistic" else 0, notes)
-
-
-def _estimator(algorithm: str, params: Mapping[str, Any]) -> Any:
     match algorithm:
-        case "linear":
-            return LinearRegression()
-        case "ridge":
-            return Ridge(alpha=params["alpha"])
-        case "lasso":
-            return Lasso(alpha=params["alpha"], max_iter=params["max_iter"])
-        case "elastic-net":
-            return ElasticNet(alpha=params["alpha"], l1_ratio=params["l1_ratio"], max_iter=params["max_iter"])
+        case "logistic":
+            classes, weights = rows.target.astype(np.int64), class_weights(rows, params)
+            design = Design(preprocessing, rows.raw)
+            scores, converged = logistic(design, classes, rows.classes, weights, params["C"], params["max_iter"])
+            return FittedLinear(preprocessing, scores, _UNSCALED, rows.classes, {"converged": converged})
+        case "linear" | "ridge":
+            penalty = params["alpha"] if algorithm == "ridge" else 0.0
+            scores = least_squares(Design(preprocessing, rows.raw), rows.target, penalty)
+            return FittedLinear(preprocessing, scores, _UNSCALED, 0, {})
         case _:
-            return LogisticRegression(C=params["C"], max_iter=params["max_iter"])
+            design64 = preprocessing.transform(rows.raw).astype(np.float64)
+            estimator, scale = _estimator(algorithm, params), scale_of(rows.target)
+            _, notes = with_convergence(lambda: estimator.fit(design64, scale.standard(rows.target)))
+            scores = LinearScores(estimator.coef_[:, np.newaxis], np.array([estimator.intercept_]))
+            return FittedLinear(preprocessing, scores, scale, 0, notes)
+
+
+def _estimator(algorithm: str, params: Mapping[str, Any]) -> Lasso | ElasticNet:
+    if algorithm == "lasso":
+        return Lasso(alpha=params["alpha"], max_iter=params["max_iter"])
+    return ElasticNet(alpha=params["alpha"], l1_ratio=params["l1_ratio"], max_iter=params["max_iter"])
 
 
 @dataclass(frozen=True, eq=False)
 class FittedLinear:
-    """A fitted linear model; of values, ``scale`` is what the estimator's answers are measured by."""
+    """A fitted linear model; of values, ``scale`` is what its scores are measured by."""
 
     preprocessing: Preprocessing
-    estimator: Any
+    scores: LinearScores
     scale: TargetScale
     classes: int
     notes: Mapping[str, int | bool]
 
     def predict(self, raw: Matrices) -> Floats:
-        """Return scikit-learn's answers."""
-        design = self.preprocessing.transform(raw).astype(np.float64)
-        if self.classes:
-            return np.asarray(self.estimator.predict_proba(design), dtype=np.float64)
-        return self.scale.restored(np.asarray(self.estimator.predict(design), dtype=np.float64))
+        """Return the answers in float64, made of a block of rows at a time."""
+        scores = np.concatenate(
+            [
+                self.scores.of(self.preprocessing.transform(raw.take(np.arange(begin, min(len(raw), begin + BLOCK_ROWS)))))
+                for begin in range(0, max(1, len(raw)), BLOCK_ROWS)
+            ]
+        )
+        if not self.classes:
+            return self.scale.restored(scores[:, 0])
+        if self.classes > 2:
+            return np.asarray(special.softmax(scores, axis=1))
+        likely = special.expit(scores[:, 0])
+        return np.stack([1 - likely, likely], axis=1)
 
     def emit(self, graph: GraphBuilder) -> str:
         """Emit the sums in float64, and for classes their probabilities."""
-        sums = emit_sums(graph, self.preprocessing.emit(graph), self.estimator.coef_, self.estimator.intercept_)
+        sums = emit_sums(graph, self.preprocessing.emit(graph), self.scores.weights.T, self.scores.intercepts)
         if self.classes:
             return emit_probabilities(graph, sums, self.classes if self.classes > 2 else 1)
         return cast(graph, sums, FLOAT) if self.scale == _UNSCALED else self.scale.emit_restored(graph, sums)
