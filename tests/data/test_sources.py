@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnomon.data.sources import SourceFile, fingerprint, list_files
+from gnomon.data.source_file import SourceFile
+from gnomon.data.sources import fingerprint, list_files
 from gnomon.errors import DataError
 from gnomon.resources.dataset import Source
 from gnomon.stores.repositories.interface import TreeEntry
@@ -86,7 +87,7 @@ def test_a_name_that_holds_glob_characters_is_found_as_it_is_written(tmp_path: P
         ("data/flight.csv", "did you mean data/flights.csv?"),
         ("flights.csv", "did you mean data/flights.csv?"),
         ("data/2013", "name its files: data/2013/*.parquet"),
-        ("data/README.md", "commit .parquet, .csv and .csv.gz files"),
+        ("data/README.md", "commit .parquet, .csv, .jsonl and .arrow files"),
         ("../other/data.csv", "leaves the repository"),
         ("s3://bucket/data.parquet", "absolute"),
         ("~/data.csv", "absolute"),

@@ -29,7 +29,7 @@ def column(rest: str) -> str:
         (
             "source: {files: a.json, format: csv}",
             "source: {files: a.json}",
-            "a.json does not say whether the files are Parquet or CSV",
+            "a.json does not say what the files are",
         ),
         ("source: {files: 'data/*'}", "source: {files: ''}", 'spec.source.files is ""'),
         (column("type: int64, min: 0"), column("type: string, min: 0"), '"x" is of type string, and min is for numbers'),

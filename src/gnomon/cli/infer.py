@@ -17,10 +17,10 @@ from gnomon.data.snapshot import TakenSnapshot, take_snapshot
 from gnomon.data.sources import list_files
 from gnomon.errors import NotFoundError, UsageError
 from gnomon.resources.compile import compile_tree
-from gnomon.resources.dataset import Column, Dataset, DatasetSpec, Source
+from gnomon.resources.dataset import FORMAT_SUFFIXES, Column, Dataset, DatasetSpec, Source
 from gnomon.stores.objects.disk import DiskObjectStore
 
-_DATA_FILE = re.compile(r"(\.parquet|\.csv|\.csv\.gz)$|[*?\[]", re.IGNORECASE)
+_DATA_FILE = re.compile(rf"({'|'.join(map(re.escape, FORMAT_SUFFIXES))})$|[*?\[]", re.IGNORECASE)
 
 
 def infer(

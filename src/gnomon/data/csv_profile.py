@@ -1,4 +1,4 @@
-"""The text columns of a CSV file become typed ones: the narrowest type that every value fits, found batch by batch."""
+"""Text columns, of CSV files and JSON lines, become typed ones: the narrowest type that every value fits, batch by batch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +14,8 @@ EXAMPLES = 3
 _NARROWEST: tuple[ColumnType, ...] = ("boolean", "int64", "float64", "date", "timestamp")
 _WIDER: dict[ColumnType, tuple[ColumnType, ...]] = {"int64": ("float64",), "date": ("timestamp",)}
 """What fits the first fits the second, so that widening never needs the batches before."""
+_BARE: frozenset[ColumnType] = frozenset({"boolean", "int64", "float64"})
+"""What JSON writes without quotes: a quoted value is none of these."""
 
 
 @dataclass
@@ -42,8 +44,13 @@ class TextColumn:
         return self.empty if self.type == "string" else self.empty + self.markers
 
 
-def take_in_batch(columns: Sequence[TextColumn], batch: pl.DataFrame, rows_before: int) -> None:
-    """Add to ``columns`` what a ``batch`` of text holds of them, which begins below row ``rows_before``."""
+def take_in_batch(
+    columns: Sequence[TextColumn], batch: pl.DataFrame, rows_before: int, quoted: frozenset[str] = frozenset()
+) -> None:
+    """Add to ``columns`` what a ``batch`` of text holds of them, which begins below row ``rows_before``.
+
+    Where no type is declared, columns that are ``quoted`` hold text, dates or times.
+    """
     seen = _counts(batch, {column.name: column.type or "int64" for column in columns})
     for column in columns:
         count = seen[column.name]
@@ -51,19 +58,21 @@ def take_in_batch(columns: Sequence[TextColumn], batch: pl.DataFrame, rows_befor
             column.misfits += count.misfits
             if count.misfits and len(column.examples) < EXAMPLES:
                 column.examples += _examples(column.name, column.type, batch, rows_before)
-        elif column.type is None or count.misfits or count.suspects:
+        elif column.type is None or count.misfits or count.suspects or (column.name in quoted and column.type in _BARE):
             if count.empty + count.markers < batch.height:
-                column.type = _narrowest(column, batch)
+                column.type = _narrowest(column, batch, is_quoted=column.name in quoted)
             if column.type == "string":
                 count = _counts(batch, {column.name: "string"})[column.name]
         column.empty += count.empty
         column.markers += count.markers
 
 
-def _narrowest(column: TextColumn, batch: pl.DataFrame) -> ColumnType:
+def _narrowest(column: TextColumn, batch: pl.DataFrame, *, is_quoted: bool) -> ColumnType:
     """Return the narrowest type that the batch fits, among those that the batches before it fit too."""
     candidates = _NARROWEST if column.type is None else _WIDER.get(column.type, ())
     for wanted in candidates:
+        if is_quoted and wanted in _BARE:
+            continue
         count = _counts(batch, {column.name: wanted})[column.name]
         if not count.misfits and not count.suspects:
             return wanted

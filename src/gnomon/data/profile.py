@@ -4,7 +4,7 @@ A profile is read off the whole file once and kept; as long as the file stays, i
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,9 +12,11 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from gnomon.data import json_text
 from gnomon.data.csv_profile import EXAMPLES, TextColumn, take_in_batch
 from gnomon.data.csv_text import header, text_batches
-from gnomon.data.sources import FileFormat
+from gnomon.data.raw_tables import raw_table
+from gnomon.data.source_file import FileFormat
 from gnomon.data.values import MISSING_TEXTS, accepts, misfit, missing, natural_type
 from gnomon.errors import DataError
 from gnomon.resources.dataset import Column, ColumnType
@@ -65,18 +67,23 @@ def profile(content: Content, declared: Sequence[Column]) -> FileProfile:
         DataError: The file is not well-formed, a declared column is absent, or values do not fit: all of it at once,
             with the rows, which count from 1 below the header.
     """
-    return _csv_profile(content, declared) if content.format == "csv" else _parquet_profile(content, declared)
+    match content.format:
+        case "csv" | "jsonl":
+            return _text_profile(content, declared)
+        case "parquet" | "arrow":
+            return _typed_profile(content, declared)
 
 
-def _csv_profile(content: Content, declared: Sequence[Column]) -> FileProfile:
-    names = header(content.path, content.name)
+def _text_profile(content: Content, declared: Sequence[Column]) -> FileProfile:
+    is_csv = content.format == "csv"
+    names = header(content.path, content.name) if is_csv else json_text.keys(content.path, content.name)
     _require(content.name, declared, names)
     types: dict[str, ColumnType] = {column.name: column.type for column in declared}
     columns = [TextColumn(name, types.get(name), is_declared=bool(declared)) for name in types or names]
     rows = 0
-    for batch in text_batches(content.path, [column.name for column in columns], content.name):
-        take_in_batch(columns, batch, rows)
-        rows += batch.height
+    for batch in _batches(content, [column.name for column in columns]):
+        take_in_batch(columns, batch.rows, rows, batch.quoted)
+        rows += batch.rows.height
     problems = [
         _misfit_problem(content.name, column.name, column.type, column.misfits, column.examples)
         for column in columns
@@ -86,7 +93,7 @@ def _csv_profile(content: Content, declared: Sequence[Column]) -> FileProfile:
         raise DataError("; ".join(problems), _MEND_MISFITS)
     return FileProfile(
         digest=content.digest,
-        format="csv",
+        format=content.format,
         size_bytes=content.path.stat().st_size,
         rows=rows,
         columns=tuple(
@@ -97,13 +104,19 @@ def _csv_profile(content: Content, declared: Sequence[Column]) -> FileProfile:
     )
 
 
-def _parquet_profile(content: Content, declared: Sequence[Column]) -> FileProfile:
-    lazy = pl.scan_parquet(content.path, glob=False, hive_partitioning=False)
+def _batches(content: Content, names: Sequence[str]) -> Iterable[json_text.TextBatch]:
+    if content.format == "jsonl":
+        return json_text.text_batches(content.path, names, content.name)
+    return (json_text.TextBatch(rows, frozenset()) for rows in text_batches(content.path, names, content.name))
+
+
+def _typed_profile(content: Content, declared: Sequence[Column]) -> FileProfile:
     try:
-        return _profile_of_table(content, lazy, declared)
+        return _profile_of_table(content, raw_table(content.path, content.format, content.name), declared)
     except pl.exceptions.PolarsError as error:
+        form = "Parquet" if content.format == "parquet" else "Arrow"
         raise DataError(
-            f"{content.name} cannot be read as Parquet: {str(error)[:300]}", "write it anew, or declare its source.format"
+            f"{content.name} cannot be read as {form}: {str(error)[:300]}", "write it anew, or declare its source.format"
         ) from error
 
 
@@ -131,7 +144,7 @@ def _profile_of_table(content: Content, lazy: pl.LazyFrame, declared: Sequence[C
     )
     seen = counts.collect(engine="streaming").row(0, named=True)
     problems = [
-        _parquet_misfits(content.name, lazy, name, dtypes[name], wanted, seen[f"{name}\0misfits"])
+        _typed_misfits(content.name, lazy, name, dtypes[name], wanted, seen[f"{name}\0misfits"])
         for name, wanted in types.items()
         if seen[f"{name}\0misfits"]
     ]
@@ -140,7 +153,7 @@ def _profile_of_table(content: Content, lazy: pl.LazyFrame, declared: Sequence[C
     rows = seen["\0rows"]
     return FileProfile(
         digest=content.digest,
-        format="parquet",
+        format=content.format,
         size_bytes=content.path.stat().st_size,
         rows=rows,
         columns=tuple(
@@ -170,7 +183,7 @@ def _marker_count(name: str, dtype: pl.DataType) -> pl.Expr:
     return text.is_in(MISSING_TEXTS[1:]).sum().alias(f"{name}\0markers")
 
 
-def _parquet_misfits(file: str, lazy: pl.LazyFrame, name: str, dtype: pl.DataType, wanted: ColumnType, count: int) -> str:
+def _typed_misfits(file: str, lazy: pl.LazyFrame, name: str, dtype: pl.DataType, wanted: ColumnType, count: int) -> str:
     bad = lazy.select(pl.col(name)).with_row_index("row", 1).filter(misfit(pl.col(name), dtype, wanted)).head(EXAMPLES)
     return _misfit_problem(file, name, wanted, count, bad.collect().rows())
 

@@ -19,7 +19,7 @@ import msgspec
 import orjson
 
 from gnomon.data.profile import Content, FileProfile, profile
-from gnomon.data.sources import FileFormat, SourceFile
+from gnomon.data.source_file import FileFormat, SourceFile
 from gnomon.errors import DataError, NotFoundError
 from gnomon.resources.canonical import canonical_json
 from gnomon.resources.dataset import ColumnType, DatasetSpec

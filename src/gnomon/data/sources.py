@@ -7,43 +7,18 @@ import re
 import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
+from gnomon.data.source_file import SUPPORTED, FileFormat, SourceFile
 from gnomon.errors import DataError
-from gnomon.resources.dataset import Source
+from gnomon.resources.dataset import FORMAT_SUFFIXES, Source
 from gnomon.stores.repositories.interface import TreeEntry
 
-FileFormat = Literal["parquet", "csv"]
-
-_FORMATS: dict[str, FileFormat] = {".parquet": "parquet", ".csv": "csv", ".csv.gz": "csv"}
-_SUPPORTED = ".parquet, .csv and .csv.gz"
 _WILDCARD = re.compile(r"[*?\[]")
 _SYMLINK, _SUBMODULE = "120000", "160000"
 _SETTLING_NS = 2_000_000_000
 """Filesystems stamp changes as coarsely as this, so that a second change may leave size and time as they are."""
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file of a source. ``blob`` is set for a file of the commit, ``local`` for a file of this machine.
-
-    ``identity`` is equal for equal content; where the content may have changed, it differs.
-    """
-
-    path: str
-    identity: str
-    size_bytes: int
-    blob: str | None
-    local: Path | None
-    format: FileFormat
-
-    @property
-    def is_compressed(self) -> bool:
-        """Whether the content is gzip around the format."""
-        return self.path.lower().endswith(".gz")
 
 
 def list_files(source: Source, tree: Sequence[TreeEntry], *, now_ns: int | None = None) -> tuple[SourceFile, ...]:
@@ -143,12 +118,12 @@ def _identity(path: str, seen: os.stat_result, now_ns: int) -> str:
 def _format_of(source: Source, path: str) -> FileFormat:
     if source.format is not None:
         return source.format
-    for suffix, file_format in _FORMATS.items():
+    for suffix, file_format in FORMAT_SUFFIXES.items():
         if path.lower().endswith(suffix):
             return file_format
     raise DataError(
         f"{path}, which the source {source.files!r} names, has no suffix that tells its format",
-        f"{_SUPPORTED} are known: narrow the pattern, or declare source.format as parquet or csv",
+        f"{SUPPORTED} are known: narrow the pattern, or declare source.format",
     )
 
 
@@ -195,14 +170,14 @@ def _nothing_matches(pattern: str, where: str, candidates: Sequence[str]) -> Dat
     inside = [path for path in candidates if path.startswith(f"{pattern.rstrip('/')}/")]
     if Path(pattern).is_absolute() and Path(pattern).is_dir():
         inside = sorted(str(path) for path in Path(pattern).iterdir())
-    known = [path for path in inside if path.lower().endswith(tuple(_FORMATS))]
+    known = [path for path in inside if path.lower().endswith(tuple(FORMAT_SUFFIXES))]
     if inside:
-        suffix = next((suffix for suffix in _FORMATS if known and known[0].lower().endswith(suffix)), ".parquet")
+        suffix = next((suffix for suffix in FORMAT_SUFFIXES if known and known[0].lower().endswith(suffix)), ".parquet")
         return DataError(f"{cause}: it is a folder", f"name its files: {pattern.rstrip('/')}/*{suffix}")
-    tables = [path for path in candidates if path.lower().endswith(tuple(_FORMATS))]
+    tables = [path for path in candidates if path.lower().endswith(tuple(FORMAT_SUFFIXES))]
     same_name = [path for path in tables if PurePosixPath(path).name == PurePosixPath(pattern).name]
     near = get_close_matches(pattern, tables, n=1, cutoff=0.5) or same_name
     if near:
         return DataError(cause, f"did you mean {near[0]}?")
     place = "commit" if where == "the commit" else "put there"
-    return DataError(cause, f"{place} {_SUPPORTED} files, or correct source.files")
+    return DataError(cause, f"{place} {SUPPORTED} files, or correct source.files")

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from gnomon.data.reading import event_time, raw_table, typed
+from gnomon.data.reading import event_time, file_rows
 from gnomon.data.snapshot import Snapshot, SnapshotColumn, SnapshotFile
 from gnomon.data.windows import EARLIEST, LATEST, Grid, Window, microseconds, moment
 from gnomon.errors import DataError, NotFoundError
@@ -168,7 +168,7 @@ def file_parts(path: Path, file: SnapshotFile, columns: Sequence[SnapshotColumn]
     row = pl.struct(sorted(column.name for column in columns))
     hashes = [row.hash(seed) for seed in _SEEDS]
     halves = [half for value in hashes for half in (value % _HALF, value // _HALF)]
-    frame = typed(raw_table(path, file.format), columns).select(
+    frame = file_rows(path, file, columns).select(
         at.alias("at"), *(half.alias(f"h{number}") for number, half in enumerate(halves))
     )
     part = (pl.col("at") - grid.offset) // grid.size * grid.size + grid.offset

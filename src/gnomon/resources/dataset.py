@@ -1,5 +1,6 @@
 """Kind Dataset: where rows come from, and what must hold of them."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -9,15 +10,29 @@ from gnomon.resources.feature import Feature
 
 ColumnType = Literal["float64", "float32", "int64", "int32", "boolean", "string", "timestamp", "date"]
 
+FORMAT_SUFFIXES: Mapping[str, Literal["parquet", "csv", "jsonl", "arrow"]] = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".csv.gz": "csv",
+    ".jsonl": "jsonl",
+    ".jsonl.gz": "jsonl",
+    ".ndjson": "jsonl",
+    ".ndjson.gz": "jsonl",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
+}
+"""By the end of a file's name: what it is."""
+
 NUMERIC_TYPES: frozenset[ColumnType] = frozenset({"float64", "float32", "int64", "int32"})
 
 
 class Source(Strict):
-    """Parquet or CSV files: a path or glob in the repository, or an absolute path or glob on the operator's machine."""
+    """Files: a path or glob in the repository, or an absolute path or glob on the operator's machine."""
 
     files: Annotated[str, StringConstraints(min_length=1)]
     """A path or a glob (``*``, ``?``, ``**``), such as ``data/*.parquet``."""
-    format: Literal["parquet", "csv"] | None = None
+    format: Literal["parquet", "csv", "jsonl", "arrow"] | None = None
     """Taken from the file's suffix where it is not declared."""
 
 

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from gnomon.resources.alternatives import alternative
 from gnomon.resources.compiled import AnyResource
-from gnomon.resources.dataset import NUMERIC_TYPES, Column, Dataset, DatasetSpec
+from gnomon.resources.dataset import FORMAT_SUFFIXES, NUMERIC_TYPES, Column, Dataset, DatasetSpec
 from gnomon.resources.documents import NodePath
 from gnomon.resources.feature import feature_names
 from gnomon.resources.feature_rules import feature_violations, unfit_features
@@ -91,7 +91,7 @@ def _dataset(spec: DatasetSpec) -> Iterator[Violation]:
     mend = "give each its own name"
     yield from _doubled(("spec", "schema"), (c.name for c in spec.columns), "columns", mend, key="name")
     yield from _doubled(("spec", "checks"), (c.name for c in spec.checks), "checks", mend, key="name")
-    yield from feature_violations(spec.features)
+    yield from feature_violations(spec.features, of_dataset=True)
     yield from _doubled(("spec", "features"), feature_names(spec.features), "features", mend, key="name")
     yield from unfit_features(spec.features, (), {column.name: column.type for column in spec.columns}, spec.time)
     yield from _doubled(("spec", "key"), spec.key, "key columns", "name each column once")
@@ -124,13 +124,13 @@ def _source(spec: DatasetSpec) -> Iterator[Violation]:
     elif ".." in PurePosixPath(files).parts and not files.startswith("/"):
         yield Violation(path, f"{files} leaves the repository", "write it from the root of the repository, without ..")
     elif spec.source.format is None and not _says_format(PurePosixPath(files).name.lower()):
-        cause = f"{files} does not say whether the files are Parquet or CSV"
-        yield Violation(path, cause, "end the name in .parquet, .csv or .csv.gz, or add format to spec.source")
+        cause = f"{files} does not say what the files are"
+        yield Violation(path, cause, "end the name in .parquet, .csv, .jsonl or .arrow, or add format to spec.source")
 
 
 def _says_format(name: str) -> bool:
     """Whether a file's name tells its format, or is a pattern whose files will tell theirs."""
-    return name.endswith((".parquet", ".csv", ".csv.gz", "*", "?", "]"))
+    return name.endswith((*FORMAT_SUFFIXES, "*", "?", "]"))
 
 
 def _column(path: NodePath, column: Column) -> Iterator[Violation]:
