@@ -164,6 +164,10 @@ def test_the_lock_file_comes_before_requirements_and_included_files_count(tmp_pa
     assert locked is not None
     assert locked.files == ("uv.lock", "pyproject.toml")
     assert declared(tmp_path, "requirements.txt") == second
+    write(tmp_path, {".python-version": "3.13\n"})
+    chosen = declared(tmp_path, "requirements.txt")
+    assert chosen is not None
+    assert chosen.digest != second.digest
 
 
 @pytest.mark.parametrize(

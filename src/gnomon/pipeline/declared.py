@@ -101,7 +101,10 @@ def named_files(spec: PipelineSpec) -> frozenset[str]:
     if spec.environment is not None:
         # A lock file is read together with the project that it locks, requirements with those that they include.
         folder = PurePosixPath(spec.environment).parent
-        named |= {spec.environment, *(str(folder / each) for each in ("pyproject.toml", "requirements", "*.txt", "*.in"))}
+        named |= {
+            spec.environment,
+            *(str(folder / each) for each in ("pyproject.toml", ".python-version", "requirements", "*.txt", "*.in")),
+        }
     return frozenset(named)
 
 

@@ -24,6 +24,7 @@ from gnomon.stores.durable import Drafts, make_directory, replace_file
 
 _FORMAT = b"gnomon-environment-1"
 _OLDEST = (3, 11)
+_CHOICE = ".python-version"
 _LAST_LINES = 6
 _CREDENTIALS = re.compile(r"://[^/\s@]+@")
 _INCLUDE = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[\s=]+(?P<file>\S+)", re.MULTILINE)
@@ -48,7 +49,8 @@ class Declared:
 
     Args:
         root: The folder of the project.
-        files: ``uv.lock`` and ``pyproject.toml``, or a requirements file and those that it includes, relative to ``root``.
+        files: ``uv.lock`` and ``pyproject.toml``, or a requirements file and those that it includes, and ``.python-version``
+            where there is one; relative to ``root``.
         digest: Names their content.
     """
 
@@ -78,6 +80,9 @@ def declared(root: Path, file: str | None = None) -> Declared | None:
         files = tuple(_with_included(root, file))
     else:
         raise UsageError(f"{file} declares no environment", "name a uv.lock or a requirements.txt")
+    choice = str(PurePosixPath(file).with_name(_CHOICE))
+    if (root / choice).is_file():
+        files = (*files, choice)
     whole = hashlib.sha256(_FORMAT)
     for name in files:
         whole.update(f"{len(name)} {name}".encode())
@@ -205,7 +210,7 @@ def _install(wanted: Declared, place: Path, timeout: timedelta) -> None:
 def _interpreter(wanted: Declared) -> str:
     """Return what uv is asked for: the repository's own choice, or the Python that runs this."""
     pinned = wanted.root / wanted.files[0]
-    asked = pinned.with_name(".python-version")
+    asked = pinned.with_name(_CHOICE)
     return asked.read_text("utf-8").split()[0] if asked.is_file() and asked.read_text("utf-8").strip() else sys.executable
 
 
