@@ -139,7 +139,9 @@ def _chain_rows(lab: _Lab) -> list[Row]:
         ),
         _against(lab, "prefect", ours.cold_cpu_s, limit, 20.0),
         _against(lab, "dagster", ours.cold_cpu_s, limit, 8.0),
-        _absolute(f"{again}, in a fresh driver: CPU", ours.again_cpu_s, 0.1, note="most of it is importing SQLAlchemy"),
+        _absolute(
+            f"{again}, in a fresh driver: CPU", ours.again_cpu_s, 0.1, note="half of it is importing the standard library"
+        ),
         _absolute(f"{again}, in a driver that is up: CPU", ours.warm_again_cpu_s, 0.1),
     ]
 

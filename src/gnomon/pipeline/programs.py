@@ -14,10 +14,16 @@ from gnomon.pipeline.commands import as_text, copy_files, filled, variable
 from gnomon.pipeline.keys import canonical_json
 from gnomon.pipeline.values import keep_result
 from gnomon.resources.identity import Digest
+from gnomon.runners.oom import system_kills
 from gnomon.stores.objects.interface import ObjectStore
 
 _ENDINGS = {"json": ".json", "bytes": ".bin", "arrow": ".arrow", "npy": ".npy", "onnx": ".onnx"}
+_SHELL_SAW_SIGNAL = 128  # a shell exits with this plus the signal that its last program was ended by
 _LAST_WORDS = 4096  # bytes at the end of the log, where a program says why it fails
+
+
+class ProgramMemoryError(StepFailedError, MemoryError):
+    """The machine had no memory left for a program."""
 
 
 def run_program(request: Mapping[str, Any], objects: ObjectStore, scratch: Path) -> dict[str, dict[str, Any]]:
@@ -31,7 +37,7 @@ def run_program(request: Mapping[str, Any], objects: ObjectStore, scratch: Path)
 
     Raises:
         NotFoundError: There is no such program.
-        StepFailedError: It did not end well; the cause has its last line.
+        StepFailedError: It did not end well; the cause has its last line. ProgramMemoryError where the kernel killed it.
         DataError: It left no output of a declared name, or a broken one.
     """
     work, given = scratch / "work", scratch / "inputs"
@@ -90,6 +96,7 @@ def _variables(values: Mapping[str, Mapping[str, Any]], seed: int, python: str |
 
 
 def _run(words: Sequence[str], work: Path, variables: Mapping[str, str], log: Path) -> None:
+    kills = system_kills()
     try:
         # The program and its children are of this process's session, and end with it.
         done = subprocess.run(words, cwd=work, env=variables, stdin=subprocess.DEVNULL, check=False)
@@ -99,6 +106,11 @@ def _run(words: Sequence[str], work: Path, variables: Mapping[str, str], log: Pa
         raise StepFailedError(f"{words[0]} cannot be started: {error}", "see that the file may be executed") from error
     if done.returncode == 0:
         return
+    if done.returncode in {-signal.SIGKILL, _SHELL_SAW_SIGNAL + signal.SIGKILL} and system_kills() > kills:
+        raise ProgramMemoryError(
+            f"killed for memory by the system: {words[0]} ran when the machine had no more",
+            "give the step more memory, or let fewer run at once",
+        )
     if done.returncode < 0:
         how = f"was ended by a signal: {signal.strsignal(-done.returncode)}"
     else:

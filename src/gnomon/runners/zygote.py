@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from gnomon.runners.child import become_subreaper, live
+from gnomon.runners.oom import system_kills
 
 SKIPPED = "GNOMON_ZYGOTE_SKIPS"
 """Environment variable with the modules that turned out to start threads; such a module is imported by the calls themselves."""
@@ -44,7 +45,7 @@ class _Running:
     deadline: float | None
     memory_bytes: int | None
     system_kills: int
-    """How many processes the system had killed for memory when it started."""
+    """How many processes the system had killed for memory when that was last asked: after a call was killed from outside."""
     ended: str = ""
     """Why it was killed, where it was: ``timed-out``, ``memory``, ``machine-memory`` or ``cancelled``."""
     used_bytes: int = 0
@@ -56,7 +57,7 @@ class _Zygote:
         self._clients: list[socket.socket] = []
         self._running: dict[int, _Running] = {}
         self._polls = 0
-        self._system_kills = _system_kills()
+        self._system_kills = system_kills()
         self._wakeup, wakeup = socket.socketpair()
         for each in (self._wakeup, wakeup):
             each.setblocking(False)  # noqa: FBT003 - its only argument
@@ -180,7 +181,7 @@ class _Zygote:
     def _report(self, call: _Running, status: int, used: resource.struct_rusage) -> None:
         code = os.waitstatus_to_exitcode(status)
         if code == -signal.SIGKILL and not call.ended:
-            self._system_kills = _system_kills()
+            self._system_kills = system_kills()
             if self._system_kills > call.system_kills:
                 call.ended = "machine-memory"
         report = {
@@ -257,15 +258,6 @@ def _kilobytes(path: str, names: tuple[bytes, ...]) -> int:
             return sum(int(line.split()[1]) for line in file if line.startswith(names))
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return 0  # it has just ended
-
-
-def _system_kills() -> int:
-    """Return how many processes the kernel has killed since it started because memory ran out."""
-    try:
-        with open("/proc/vmstat", "rb") as file:  # noqa: PTH123 - as the others here
-            return sum(int(line.split()[1]) for line in file if line.startswith(b"oom_kill "))
-    except OSError:
-        return 0
 
 
 def _preload(modules: Sequence[str]) -> None:
