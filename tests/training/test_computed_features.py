@@ -19,6 +19,7 @@ from gnomon.resources.model import Algorithm, Candidate, ModelSpec, Split, Task
 from gnomon.stores.objects.disk import DiskObjectStore
 from gnomon.training import steps
 from gnomon.training.candidates import expand
+from gnomon.training.made_columns import made_columns
 from gnomon.training.matrices import matrices_of
 from gnomon.training.preparation import Prepared, Wanted, prepare_rows
 from tests.training.tables import columns_of, real_table
@@ -129,3 +130,75 @@ def test_preparing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     raw = matrices_of(table, prepared(FEATURES, DEFINITIONS).facts.features)
     assert not raw.floats.flags.owndata
     assert not raw.floats.flags.writeable
+
+
+BUILD = """
+import polars as pl
+
+def build(rows):
+    assert "arr_delay" not in rows.columns
+    return rows.with_columns(
+        ratio=pl.col("dep_delay") / (pl.col("distance") + LARGE),
+        busy=pl.len().over("origin"),
+        mark=pl.lit("x") + pl.col("origin"),
+    )
+
+LARGE = 10
+
+def fewer(rows):
+    return rows.head(5)
+
+def sorted_rows(rows):
+    return rows.sort("distance").with_columns(one=1)
+
+def nothing(rows):
+    return rows
+
+def lists(rows):
+    return rows.with_columns(parts=pl.concat_list("distance"))
+
+def failing(rows):
+    return rows.lazy().with_columns(one=pl.col("gone"))
+
+def number(rows):
+    return 5
+"""
+
+
+def made_by(name: str, folder: Path) -> pl.DataFrame | None:
+    (folder / "build.py").write_text(BUILD)
+    table = real_table("delays")
+    return made_columns(table.frame.lazy(), [{"python": f"build.py:{name}", "code": "c"}], table.target, str(folder))
+
+
+def test_columns_that_a_function_makes_are_inputs_and_features(tmp_path: Path) -> None:
+    made = made_by("build", tmp_path)
+    assert made is not None
+    table = real_table("delays")
+    definitions = {"twice": "ratio * 2", "last": "lag(ratio, 1)"}
+    wanted = Wanted(table.task, table.target, ("twice", "last", "carrier"), Split(), table.time, definitions=definitions)
+    prepared = prepare_rows(table.frame.lazy(), columns_of(table.frame), wanted, made)
+    assert [column.name for column in prepared.facts.inputs] == ["last", "carrier", "ratio", "busy", "mark"]
+    assert [column.name for column in prepared.facts.features] == ["twice", "last", "carrier", "ratio", "busy", "mark"]
+    ratio, twice = (prepared.table[name].to_numpy() for name in ("ratio", "twice"))
+    np.testing.assert_array_equal(twice, ratio * 2)
+    delay, distance = (real_table("delays").frame[name] for name in ("dep_delay", "distance"))
+    known = real_table("delays").frame["arr_delay"].is_not_null()
+    expected = (delay / (distance + 10)).filter(known).cast(pl.Float32)
+    assert sorted(ratio[~np.isnan(ratio)]) == sorted(expected.drop_nulls().to_list())
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("fewer", "returned 5 rows for 6000"),
+        ("sorted_rows", "returned other values in the column scheduled_at, which it was given"),
+        ("nothing", "added no column"),
+        ("lists", "made the column parts of type List"),
+        ("failing", "returned a query that fails"),
+        ("number", "returned int"),
+    ],
+)
+def test_a_function_that_makes_no_features_is_refused(name: str, cause: str, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=cause):
+        made_by(name, tmp_path)

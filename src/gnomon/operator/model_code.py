@@ -1,4 +1,4 @@
-"""What the functions that a model names as candidates come to in a commit."""
+"""What the functions that a model names, as candidates and as features, come to in a commit."""
 
 import ast
 from collections.abc import Sequence
@@ -9,8 +9,13 @@ from gnomon.operator.checkouts import Checkouts, code_files
 from gnomon.operator.pipeline_parts import PipelineCode
 from gnomon.pipeline.closure import closure
 from gnomon.pipeline.dag import FunctionRef
+from gnomon.resources.feature import functions_of
 from gnomon.resources.model import ModelSpec
 from gnomon.stores.repositories.interface import TreeEntry
+
+_FIT = (2, "X, y, …")
+_ROWS = (1, "rows")
+"""How many arguments functions are called with, and which: those that fit, and those that make features."""
 
 
 def checkout_of(checkouts: Checkouts, tree: Sequence[TreeEntry]) -> Path:
@@ -33,7 +38,7 @@ def read_model_code(spec: ModelSpec, root: Path) -> PipelineCode:
     digests: dict[str, str] = {}
     for function in spec.functions:
         file, _, name = function.partition(":")
-        problem = _problem(root / file, file, name)
+        problem = _problem(root / file, file, name, _ROWS if function in functions_of(spec.features) else _FIT)
         if problem:
             return PipelineCode(root.name, error=problem)
         try:
@@ -43,7 +48,7 @@ def read_model_code(spec: ModelSpec, root: Path) -> PipelineCode:
     return PipelineCode(root.name, steps=digests)
 
 
-def _problem(path: Path, file: str, name: str) -> str:
+def _problem(path: Path, file: str, name: str, called: tuple[int, str]) -> str:
     """Return what is wrong with a function, from the text of its file: nothing is run."""
     try:
         tree = ast.parse(path.read_bytes(), file)
@@ -55,6 +60,7 @@ def _problem(path: Path, file: str, name: str) -> str:
     if function is None:
         return ""  # It may be imported or assigned; the step that calls it tells.
     taken = len(function.args.posonlyargs) + len(function.args.args)
-    if taken < 2 and function.args.vararg is None:
-        return f"{file}:{name} takes {taken} arguments by position (define it as {name}(X, y, …))"
+    count, arguments = called
+    if taken < count and function.args.vararg is None:
+        return f"{file}:{name} takes {taken} arguments by position (define it as {name}({arguments}))"
     return ""

@@ -15,7 +15,7 @@ from gnomon.resources.wording import did_you_mean
 _PATH: NodePath = ("spec", "features")
 
 
-def feature_violations(features: Sequence[str | Feature]) -> Iterator[Violation]:
+def feature_violations(features: Sequence[str | Feature], *, of_dataset: bool = False) -> Iterator[Violation]:
     """Yield what is wrong with features, whatever the columns are."""
     for index, feature in enumerate(features):
         if isinstance(feature, str):
@@ -24,6 +24,12 @@ def feature_violations(features: Sequence[str | Feature]) -> Iterator[Violation]
         if (feature.expr is None) == (feature.python is None):
             cause = "the feature is computed by nothing" if feature.expr is None else "the feature is computed in two ways"
             yield Violation(path, cause, "write one of expr and python")
+        elif feature.python is not None and of_dataset:
+            mend = "write it in the features of the models that use it"
+            yield Violation((*path, "python"), "a function makes features of a model, not of a dataset", mend)
+        elif feature.python is not None and (feature.python.startswith("/") or ".." in feature.python.split("/")):
+            cause = f"{feature.python} leaves the repository"
+            yield Violation((*path, "python"), cause, "write it from the root of the repository, without ..")
         elif feature.python is not None and feature.name is not None:
             yield Violation((*path, "name"), "a function names its columns itself", "remove name")
         elif feature.expr is not None and feature.name is None:

@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag
 
 from gnomon.resources.base import ColumnName, Name, Resource, Strict
 from gnomon.resources.cron import Cron, TimeZone
-from gnomon.resources.feature import NamedFeature
+from gnomon.resources.feature import NamedFeature, functions_of
 from gnomon.resources.quantities import ByteSize, Duration, Moment, Months, Share, Span
 from gnomon.resources.search import Search
 
@@ -385,8 +385,9 @@ class ModelSpec(Strict):
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """The functions that candidates name, as ``file.py:name``, each once."""
-        return tuple(dict.fromkeys(candidate.python for candidate in self.candidates if candidate.python))
+        """The functions that candidates and features name, as ``file.py:name``, each once."""
+        fitting = (candidate.python for candidate in self.candidates if candidate.python)
+        return tuple(dict.fromkeys((*fitting, *functions_of(self.features))))
 
     def json_spec(self) -> dict[str, Any]:
         """Return the spec as plain JSON values with lowerCamelCase keys."""

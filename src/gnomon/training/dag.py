@@ -11,7 +11,7 @@ from gnomon.pipeline.closure import closure
 from gnomon.pipeline.dag import Argument, FromStep, FromStore, FunctionRef, Step
 from gnomon.resources.dataset import DatasetSpec
 from gnomon.resources.expressions.definitions import reached
-from gnomon.resources.feature import definitions_of, feature_names
+from gnomon.resources.feature import definitions_of, feature_names, functions_of
 from gnomon.resources.identity import Digest
 from gnomon.resources.model import DEFAULT_CONTAMINATION, ModelSpec
 from gnomon.training.candidates import CandidatePlan, expand
@@ -61,9 +61,10 @@ def training_steps(
         ManifestError: A candidate is not valid.
     """
     features = feature_names(spec.features)
-    carried = [name for name in champion_inputs if features and name not in features and name != spec.target]
+    carried = [name for name in champion_inputs if spec.features and name not in features and name != spec.target]
     definitions = {**definitions_of(dataset.features), **definitions_of(spec.features)}
-    needed = reached(features or tuple(definitions), definitions)
+    needed = reached(features if spec.features else tuple(definitions), definitions)
+    functions = [{"python": each, "code": _code(checkout, each, "a feature")} for each in functions_of(spec.features)]
     prepare = Step(
         name="prepare",
         work=FunctionRef(root, _STEPS, "prepare"),
@@ -78,7 +79,9 @@ def training_steps(
             **({"carried": carried} if carried else {}),
             **({"window": dict(window)} if window is not None else {}),
             **({"definitions": needed} if needed else {}),
+            **({"functions": functions} if functions else {}),
         },
+        settings={"checkout": str(checkout)} if functions else {},
         inputs={
             "snapshot": FromStore(snapshot_digest, "bytes"),
             "files": tuple(FromStore(file.digest, "path") for file in snapshot.files),
@@ -146,13 +149,19 @@ def _work(
     if not candidate.python:
         gpu = spec.resources.gpu if candidate.algorithm.startswith("torch-") else 0
         return {"work": FunctionRef(root, _STEPS, ours), "gpu": gpu, **told}
-    if checkout is None:
-        raise UsageError(f"candidate {candidate.name} is a function of a repository", "train it through an operator")
-    file, _, function = candidate.python.partition(":")
     # Where the code lies is no part of the key; what it is, is.
-    params = {**told["params"], "code": closure(FunctionRef(checkout, file, function)).digest, "runtime": spec.runtime}
+    code = _code(checkout, candidate.python, f"candidate {candidate.name}")
+    params = {**told["params"], "code": code, "runtime": spec.runtime}
     settings = {**told["settings"], "checkout": str(checkout)}
     return {"work": FunctionRef(root, _USER_STEPS, users), "gpu": spec.resources.gpu, "params": params, "settings": settings}
+
+
+def _code(checkout: Path | None, python: str, what: str) -> str:
+    """Return the digest of a function of the repository and of all that it reaches there."""
+    if checkout is None:
+        raise UsageError(f"{what} is a function of a repository", "train it through an operator")
+    file, _, function = python.partition(":")
+    return closure(FunctionRef(checkout, file, function)).digest
 
 
 def named_apart(candidate: CandidatePlan) -> dict[str, Any]:

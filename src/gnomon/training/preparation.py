@@ -33,6 +33,7 @@ from gnomon.training.learning_target import (
     named_classes,
     target_expression,
 )
+from gnomon.training.made_columns import snapshot_columns
 from gnomon.training.matrices import input_columns, kind_of
 from gnomon.training.outputs import Meaning
 from gnomon.training.prepared_table import StoredColumn, TableWriter, normalised
@@ -125,13 +126,21 @@ class Prepared:
     facts: Facts
 
 
-def prepare_rows(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: Wanted) -> Prepared:
+def prepare_rows(
+    rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: Wanted, made: pl.DataFrame | None = None
+) -> Prepared:
     """Return the training table of a model.
+
+    Args:
+        rows: The rows.
+        columns: Their columns, as the snapshot lists them.
+        wanted: What the model asks.
+        made: Columns that functions made of the rows, in their order: features besides those that are named.
 
     Raises:
         TrainingError: A column is unknown or empty, the target does not fit the task, or rows do not suffice.
     """
-    source = _source(rows, columns, wanted)
+    source = _source(rows, columns, wanted, made)
     divided = _divided(source, wanted)
     table, missing = _filled_table(source, divided, wanted)
     known, parts = source.known, divided.parts
@@ -194,6 +203,7 @@ class _Source:
     plan: FeaturePlan
     by: SplitKind
     required: Mapping[str, SnapshotColumn]
+    made: pl.DataFrame | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,15 +227,20 @@ class _Divided:
     dropped: dict[str, int]
 
 
-def _source(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: Wanted) -> _Source:
+def _source(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: Wanted, made: pl.DataFrame | None) -> _Source:
     known = {column.name: column for column in columns}
+    if made is not None:
+        added = snapshot_columns(made)
+        if clash := [column.name for column in added if column.name in known or column.name in wanted.definitions]:
+            raise TrainingError(f"a function makes the column {clash[0]}, which there is already", "give it another name")
+        known |= {column.name: column for column in added}
     target = _column(known, wanted.target, "target") if wanted.target is not None else None
     if target is not None:
         check_target(target, wanted.task)
     by = kind_of_split(wanted.split, wanted.task, wanted.time)
     stamp = _column(known, wanted.time, "time") if wanted.time else None
     past = None
-    names: Sequence[str] = wanted.features
+    names: Sequence[str] = (*wanted.features, *(made.columns if made is not None else ()))
     if wanted.forecast is not None and target is not None and stamp is not None:
         names = _known_ahead(wanted, wanted.forecast)
         past = with_past(_history(rows, known, stamp), target.name, stamp.name, wanted.forecast)
@@ -249,6 +264,7 @@ def _source(rows: pl.LazyFrame, columns: Sequence[SnapshotColumn], wanted: Wante
         planned_features(known, names, wanted.definitions, wanted.target),
         by,
         {role: column for role, column in required.items() if column is not None},
+        made,
     )
 
 
@@ -307,12 +323,18 @@ def _divided(source: _Source, wanted: Wanted) -> _Divided:
     )
 
 
+def _each_row(source: _Source) -> pl.Expr:
+    """Return something of every row, where nothing else is asked of it."""
+    made = source.made.columns if source.made is not None else ()
+    return pl.col(next(name for name in source.known if name not in made)).is_null().alias(_ROW)
+
+
 def _few(source: _Source) -> list[pl.Expr]:
     columns = {_TARGET: source.target, _GROUP: source.group, _HISTORY: source.required.get(_HISTORY)}
     few = [_own_expression(column).alias(name) for name, column in columns.items() if column is not None]
     if (stamp := source.required.get(_TIME)) is not None:
         few.append(normalised(stamp.name, "timestamp").dt.epoch("us").alias(_TIME))
-    return few or [pl.col(next(iter(source.known))).is_null().alias(_ROW)]
+    return few or [_each_row(source)]
 
 
 def _split_ahead(split: Split, past: Past | None) -> Split:
@@ -361,17 +383,19 @@ def _filled_table(source: _Source, divided: _Divided, wanted: Wanted) -> tuple[p
     order = _order(divided.parts, divided.rows)
     places = np.empty(divided.rows, dtype=np.int64)
     places[order] = np.arange(divided.rows)
-    made = _looking_back(source) if source.plan.batch else None
-    if made is not None and divided.kept is not None:
-        made = made.filter(divided.kept)
+    beside = _beside(source)
+    if beside is not None and divided.kept is not None:
+        beside = beside.filter(divided.kept)
     writer = TableWriter(stored, places)
     rows = source.rows
     if source.required:
         rows = rows.filter(_own_expression(column).is_not_null() for column in source.required.values())
-    raw = rows.select(normalised(each.name, each.kind) for each in stored if each.name in source.known)
+    ours = {*source.plan.batch, *source.plan.computed, *(source.made.columns if source.made is not None else ())}
+    given = [normalised(each.name, each.kind) for each in stored if each.name not in ours]
+    raw = rows.select(given or [_each_row(source)])
     computed = [polars_expression(node).alias(name) for name, node in source.plan.computed.items()]
     for batch in raw.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True, lazy=True, engine="streaming"):
-        whole = batch if made is None else batch.hstack(made.slice(writer.written, batch.height))
+        whole = batch if beside is None else batch.hstack(beside.slice(writer.written, batch.height))
         writer.write(whole.with_columns(computed))
     _check_features(source.plan, writer.missing, divided.rows)
     table = writer.table()
@@ -414,8 +438,19 @@ def _target_array(divided: _Divided, order: NDArray[np.int64]) -> Any:
     return pa.array(ordered, from_pandas=True)
 
 
-def _looking_back(source: _Source) -> pl.DataFrame:
-    """Return the features that look at other rows, for all rows in their order; what they need is held in memory."""
+def _beside(source: _Source) -> pl.DataFrame | None:
+    """Return the columns that are not made of one row at a time, for all rows in their order; they are held in memory."""
+    frames = []
+    if source.made is not None:
+        kinds = {column.name: kind_of(column.type) for column in snapshot_columns(source.made)}
+        frames.append(source.made.select(normalised(name, kind).alias(name) for name, kind in kinds.items()))
+    if source.plan.batch:
+        frames.append(_looking_back(source, frames[0] if frames else None))
+    return pl.concat(frames, how="horizontal") if frames else None
+
+
+def _looking_back(source: _Source, made: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the features that look at other rows, in the order of the rows."""
     stamp, batch = source.stamp, source.plan.batch
     if stamp is None:
         raise TrainingError(
@@ -423,13 +458,15 @@ def _looking_back(source: _Source) -> pl.DataFrame:
             "declare spec.time in the dataset",
         )
     read = dict.fromkeys(name for node in batch.values() for name in node.columns())
+    given = [name for name in read if made is not None and name in made.columns]
     needed = source.rows.select(
-        *(normalised(name, kind_of(source.known[name].type)) for name in read),
+        *(normalised(name, kind_of(source.known[name].type)) for name in read if name not in given),
         normalised(stamp.name, "timestamp").alias(_TIME),
-    )
-    ordered = needed.collect(engine="streaming").with_row_index(_ROW).sort(_TIME, maintain_order=True, nulls_last=True)
-    made = ordered.select(_ROW, *(polars_expression(node).alias(name) for name, node in batch.items()))
-    return made.sort(_ROW).drop(_ROW)
+    ).collect(engine="streaming")
+    whole = needed if made is None else needed.hstack(made.select(given))
+    ordered = whole.with_row_index(_ROW).sort(_TIME, maintain_order=True, nulls_last=True)
+    values = ordered.select(_ROW, *(polars_expression(node).alias(name) for name, node in batch.items()))
+    return values.sort(_ROW).drop(_ROW)
 
 
 def _check_features(plan: FeaturePlan, missing: Mapping[str, int], rows: int) -> None:

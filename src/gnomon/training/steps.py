@@ -20,6 +20,7 @@ from gnomon.training.candidates import CandidatePlan
 from gnomon.training.fitting import NativeModel, export, fit_model
 from gnomon.training.forecasting import forecast_of
 from gnomon.training.golden_rows import golden_rows
+from gnomon.training.made_columns import made_columns
 from gnomon.training.matrices import Matrices, concatenated, matrices_of, run_of
 from gnomon.training.parity import Parity, checked_parity, edge_rows
 from gnomon.training.preparation import Facts, Wanted, prepare_rows, target_values
@@ -52,8 +53,12 @@ def prepare(  # noqa: PLR0913 - each is a part of the step's key
     contamination: float = DEFAULT_CONTAMINATION,
     window: Mapping[str, int] | None = None,
     definitions: Mapping[str, str] | None = None,
+    functions: Sequence[Mapping[str, str]] = (),
+    checkout: str | None = None,
 ) -> dict[str, Any]:
     """Return the training table of a model and its divided rows; of a ``window``, those in ``[start, end)``.
+
+    ``functions`` of the repository, whose files lie in ``checkout``, make columns that are features besides.
 
     Returns:
         ``table``: the raw columns, the features that ``definitions`` compute of them, the target, the time and the
@@ -71,7 +76,8 @@ def prepare(  # noqa: PLR0913 - each is a part of the step's key
     rows = scan(kept, files)
     if window is not None and time is not None:
         rows = within(rows, time, window["start"], window["end"])
-    prepared = prepare_rows(rows, kept.columns, wanted)
+    made = made_columns(rows, functions, target, checkout)
+    prepared = prepare_rows(rows, kept.columns, wanted, made)
     return {
         "table": prepared.table,
         "train": prepared.parts.train,
