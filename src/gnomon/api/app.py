@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gnomon.api.lineage import LineageHandlers
 from gnomon.api.plane import ControlPlane
 from gnomon.api.problems import VERSION_HEADER, fault, problem, problem_answer, protocol_problem
 from gnomon.api.quality import QualityHandlers
@@ -24,7 +25,7 @@ _OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 def make_app(plane: ControlPlane) -> Starlette:
     """Return the API as an ASGI application."""
     source, resources, runs = SourceHandlers(plane), ResourceHandlers(plane), RunHandlers(plane)
-    quality = QualityHandlers(plane)
+    quality, lineage = QualityHandlers(plane), LineageHandlers(plane)
     return Starlette(
         routes=[
             Route("/healthz", source.healthz),
@@ -45,6 +46,7 @@ def make_app(plane: ControlPlane) -> Starlette:
             Route("/api/v1/datasets/{namespace}/{name}/quality.html", quality.page),
             Route("/api/v1/pipelines/{namespace}/{name}/runs", runs.start, methods=["POST"]),
             Route("/api/v1/services/{namespace}/{name}/history", resources.history),
+            Route("/api/v1/trace/{id:path}", lineage.trace),
             Route("/api/v1/reconcile", source.reconcile, methods=["POST"]),
             Route("/api/v1/plan", source.plan, methods=["POST"]),
         ],

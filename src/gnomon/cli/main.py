@@ -54,6 +54,7 @@ COMMANDS = (
     Command("runs", "gnomon.cli.runs", "runs", "List runs, newest first, or show the steps of one."),
     Command("logs", "gnomon.cli.runs", "logs", "Print what the steps of a run wrote."),
     Command("quality", "gnomon.cli.quality", "quality", "Tell what was found about the rows of a dataset."),
+    Command("trace", "gnomon.cli.trace", "trace", "Tell where a thing came from, and what used it."),
     Command("reproduce", "gnomon.cli.reproduce", "reproduce", "Make a version again, and compare it bit for bit."),
     Command("history", "gnomon.cli.release", "history", "List the releases of a service, newest first."),
     Command("rollback", "gnomon.cli.release", "rollback", "Commit the revert of a release, and push it."),
