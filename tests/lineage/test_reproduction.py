@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from gnomon.cli.main import main
 from gnomon.errors import ConflictError, CorruptBlobError, GnomonError, NotFoundError, UsageError
 from gnomon.lineage.kept import Kept, opened
 from gnomon.lineage.reproduction import reproduce
@@ -70,25 +69,29 @@ def test_a_version_is_the_same_in_another_process_folder_and_environment_while_t
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("gnomon-")]
 
 
-def test_the_whole_search_comes_to_the_same_on_another_day(kept: Kept) -> None:
-    found = reproduce(kept, kept.records.runs(limit=1)[0].id, slots=2, whole=True, clock=another_day)
+def test_the_whole_search_comes_to_the_same_on_another_day(rig: Rig, kept: Kept) -> None:
+    newest = kept.records.runs(limit=1)[0].id
+    found = reproduce(kept, newest, slots=2, whole=True, clock=another_day, zygote=rig.assembly.zygote)
     assert found.is_equal, found.message
     assert {step.name for step in found.steps} == {"prepare", "fit-ridge", "refit-ridge", "evaluate"}
 
 
-def test_another_environment_and_another_result_are_named(kept: Kept, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_environment_and_another_result_are_named(rig: Rig, kept: Kept) -> None:
     run = kept.records.runs(limit=1)[0]
     older = {**run.summary["environment"], "python": "3.10.1 (cpython)", "libraries": {"numpy": "1.26.4"}}
     search = json.loads(json.dumps(run.summary["search"]))
     search["order"][0]["params"] = {"alpha": 30.0}
     with changed_run(kept, summary={**run.summary, "environment": older, "search": search}):
-        assert main(["reproduce", "delay", "--home", str(kept.home.path)]) == 1
-    told = capsys.readouterr().out
+        found = reproduce(kept, "delay", slots=2, zygote=rig.assembly.zygote)
+    told = found.message
+    assert not found.is_equal
     assert "the first step that is, refit-ridge, gives another model" in told
     assert "the parameter candidate" in told
     assert "was 3.10.1 (cpython)" in told
     assert "numpy is " in told
-    assert "prepare table" in told
+    verdicts = [(step.name, step.verdict) for step in found.steps]
+    assert verdicts == [("prepare", "equal"), ("refit-ridge", "differs")]
+    assert json.loads(json.dumps(found.to_json()))["equal"] is False
 
 
 def test_a_model_that_a_broken_commit_held_is_reproduced_as_it_was(rig: Rig, kept: Kept) -> None:
@@ -96,7 +99,7 @@ def test_a_model_that_a_broken_commit_held_is_reproduced_as_it_was(rig: Rig, kep
         {"model.yaml": "apiVersion: gnomon.dev/v1alpha1\nkind: Model\nmetadata: {name: delay}\nspec: {task: 3}\n"}
     )
     with changed_run(kept, revision=broken):
-        found = reproduce(kept, "delay:1", slots=2)
+        found = reproduce(kept, "delay:1", slots=2, zygote=rig.assembly.zygote)
     assert found.is_equal, found.message
 
 

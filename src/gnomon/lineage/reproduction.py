@@ -27,6 +27,7 @@ from gnomon.operator.run_environment import run_environment
 from gnomon.operator.training_run import RunContext, perform, remake
 from gnomon.pipeline.driver import process_identity
 from gnomon.resources.identity import DEFAULT_NAMESPACE, Digest, ResourceKey
+from gnomon.runners.warm import Zygote
 from gnomon.stores.artifacts.interface import ArtifactReader
 from gnomon.stores.records.interface import RunRecord
 
@@ -86,6 +87,7 @@ def reproduce(
     whole: bool = False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     progress: Callable[[str], None] = lambda _: None,
+    zygote: Zygote | None = None,
 ) -> Reproduction:
     """Make a run again, and return how that compares with what is recorded.
 
@@ -97,6 +99,7 @@ def reproduce(
         whole: Whether the search is carried out again too, instead of followed.
         clock: Returns the time in UTC; the result does not depend on it.
         progress: Told how it goes, in words.
+        zygote: The process that steps are forked from; without it, one of its own.
 
     Raises:
         NotFoundError: There is no such run or version, or its data is gone.
@@ -105,7 +108,7 @@ def reproduce(
     """
     run = found_run(kept, asked)
     _require_reproducible(run)
-    with _place(folder) as place, workplace(place, kept, slots, clock) as work:
+    with _place(folder) as place, workplace(place, kept, slots, clock, zygote) as work:
         artifact = None
         if run.owner.kind == "Pipeline":
             error = _run_pipeline(kept, run, work, progress)

@@ -91,7 +91,9 @@ class Workplace:
 
 
 @contextmanager
-def workplace(folder: Path, kept: Kept, slots: int, clock: Callable[[], datetime]) -> Iterator[Workplace]:
+def workplace(
+    folder: Path, kept: Kept, slots: int, clock: Callable[[], datetime], zygote: Zygote | None = None
+) -> Iterator[Workplace]:
     """Yield a workplace in an empty folder, which stays afterwards.
 
     Args:
@@ -99,6 +101,7 @@ def workplace(folder: Path, kept: Kept, slots: int, clock: Callable[[], datetime
         kept: The home that the run is kept in.
         slots: How many steps run at the same time.
         clock: Returns the time in UTC.
+        zygote: The process that steps are forked from; without it, one of its own.
 
     Raises:
         ConflictError: There is something in the folder already.
@@ -110,9 +113,9 @@ def workplace(folder: Path, kept: Kept, slots: int, clock: Callable[[], datetime
         (folder / "work").mkdir()
     except OSError as error:
         raise StoreError(f"{folder} cannot be written: {error.strerror}", "name a folder that you may write") from error
-    zygote = Zygote((*training.WARM_MODULES, *evaluation.WARM_MODULES))
+    own = Zygote((*training.WARM_MODULES, *evaluation.WARM_MODULES)) if zygote is None else None
     machine = this_machine()
-    runner = SlotPool(slots, gpus=machine.devices.healthy_ids).join(ProcessRunner(slots, zygote=zygote))
+    runner = SlotPool(slots, gpus=machine.devices.healthy_ids).join(ProcessRunner(slots, zygote=zygote or own))
     records = open_sqlite(folder / "records.db")
     try:
         yield Workplace(
@@ -126,5 +129,6 @@ def workplace(folder: Path, kept: Kept, slots: int, clock: Callable[[], datetime
         )
     finally:
         runner.close()
-        zygote.close()
+        if own is not None:
+            own.close()
         records.close()
