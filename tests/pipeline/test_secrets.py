@@ -83,7 +83,7 @@ def test_a_secret_that_is_not_set_is_named(lab: Lab) -> None:
     assert "declares the secret API_TOKEN, which is not set" in record.error
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.sampled_from(["hunter22", "hunter2", "line one\nline two two", "x", "é€ secret"]), max_size=4),
     st.integers(0, 99),

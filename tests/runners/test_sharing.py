@@ -167,7 +167,7 @@ def test_who_waits_for_room_is_woken_by_what_ends() -> None:
     waiting.join()
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 3), st.integers(0, 60), st.integers(0, 1), st.integers(0, 2)), min_size=1, max_size=4),
     st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=40),

@@ -13,12 +13,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from gnomon.errors import UsageError
 from gnomon.pipeline.dag import FunctionRef
 from gnomon.pipeline.distributions import versions
 from gnomon.pipeline.project import Project
 from gnomon.pipeline.walk import Walk
+
+_NOTED_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,11 @@ class Closure:
     third_party: Mapping[str, str]
     widened: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+
+    def noted(self) -> dict[str, Any]:
+        """Return it as short plain values, for the journal: digests there are only ever compared with each other."""
+        parts = {name: digest[:_NOTED_DIGITS] for name, digest in self.parts.items()}
+        return {"parts": parts, "packages": dict(self.third_party), "widened": list(self.widened)}
 
 
 def closure(function: FunctionRef, search: tuple[str, ...] | None = None) -> Closure:

@@ -9,21 +9,20 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from gnomon.errors import ConflictError, GnomonError, NotFoundError, UsageError
+from gnomon.errors import ConflictError, GnomonError, UsageError
 from gnomon.pipeline.calls import call_of, needs_of
-from gnomon.pipeline.closure import Closure, Closures
-from gnomon.pipeline.dag import Argument, Command, Dag, FromStep, FromStore, Step
+from gnomon.pipeline.dag import Dag
 from gnomon.pipeline.graph import Graph
-from gnomon.pipeline.keys import KeyParts, canonical_json, step_key
+from gnomon.pipeline.keying import Keyed, Keying
 from gnomon.pipeline.liveness import is_alive, process_identity
+from gnomon.pipeline.places import Place, Places
 from gnomon.pipeline.secrets import Censor, secret_values
-from gnomon.pipeline.values import is_kept, picked, without_inline
-from gnomon.resources.identity import Digest
+from gnomon.pipeline.values import is_kept
 from gnomon.runners.interface import Needs, Outcome, Runner
 from gnomon.stores.objects.interface import ObjectStore
 from gnomon.stores.records.steps import Journal, StepRecord, StepState
@@ -33,7 +32,6 @@ __all__ = ["execute", "is_alive", "process_identity"]
 _POLL = timedelta(seconds=0.2)
 _FINISHED = frozenset({"done", "cached"})
 _TRIED_AGAIN = frozenset({"failed", "killed", "timed-out"})
-_PART_DIGITS = 16  # of the digests in a noted closure, which are only ever compared with each other
 
 
 class LocalObjectStore(ObjectStore, Protocol):
@@ -108,32 +106,12 @@ def execute(  # noqa: PLR0913 - everything a run touches is named here, and noth
     return execution.carry_out(cancelled)
 
 
-@dataclass
-class _Ready:
-    """A step whose inputs are known and whose result is not."""
-
-    step: Step
-    inputs: Mapping[str, Any]
-    key: str
-    parts: Mapping[str, Any]
-    closure: Closure
-    tries: int = 0
-    """How many attempts have failed."""
-
-
-class _Place(NamedTuple):
-    """Where a step works and its output goes. Steps have it in turn."""
-
-    scratch: Path
-    log: Path
-
-
 class _Running(NamedTuple):
     """An attempt that goes on."""
 
-    ready: _Ready
+    ready: Keyed
     record: StepRecord
-    place: _Place
+    place: Place
 
 
 class _Execution:
@@ -156,21 +134,19 @@ class _Execution:
         self._journal = journal
         self._objects: LocalObjectStore = objects
         self._runner = runner
-        self._workspace = workspace / "".join(char if char.isalnum() or char in "-_" else "-" for char in run)
-        self._compiled = self._workspace / "compiled"
+        self._places = Places(workspace, run)
         self._clock = clock
         self._process = process
         self._observe = observe
         self._environ = environ
-        self._closures = Closures()
+        self._keying = Keying(objects, self._places.folder)
         self._noted: set[str] = set()
         self._unwritten: list[StepRecord] = []
         self._unwritten_closures: dict[str, Mapping[str, Any]] = {}
         self._ended: dict[str, StepRecord] = {}
-        self._startable: dict[Needs, deque[_Ready]] = {}
+        self._startable: dict[Needs, deque[Keyed]] = {}
         self._running: dict[str, _Running] = {}
-        self._places: list[_Place] = []
-        self._later: list[tuple[datetime, _Ready]] = []
+        self._later: list[tuple[datetime, Keyed]] = []
         self._before = {record.name: record for record in journal.steps(run)}
         self._attempts = {record.name: record.attempt for record in self._before.values()}
         for record in self._before.values():
@@ -179,7 +155,7 @@ class _Execution:
                     f"step {record.name} of run {run} is running under another process ({record.process})",
                     "wait for it, or end that process",
                 )
-        self._clear_workspace()  # of an attempt that was cut off
+        self._places.clear()  # of an attempt that was cut off
 
     def carry_out(self, cancelled: Callable[[], bool]) -> Mapping[str, StepRecord]:
         """See ``execute``."""
@@ -196,7 +172,7 @@ class _Execution:
             self._abandon()
             raise
         finally:
-            self._clear_workspace()
+            self._places.clear()
         return self._ended
 
     def _advance(self, names: Iterable[str]) -> None:
@@ -245,12 +221,6 @@ class _Execution:
             self._journal.write(self._unwritten, self._unwritten_closures)
             self._unwritten, self._unwritten_closures = [], {}
 
-    def _clear_workspace(self) -> None:
-        if self._workspace.exists():
-            import shutil  # noqa: PLC0415 - takes 2 ms, and a run of which everything is known has no workspace
-
-            shutil.rmtree(self._workspace, ignore_errors=True)
-
     def _give_up(self) -> Mapping[str, StepRecord]:
         self._runner.cancel()
         while self._running:
@@ -273,33 +243,31 @@ class _Execution:
         """End a step at once if its result is known or cannot be, and return the steps that are ready then; or let it start."""
         step = self._graph.step(name)
         try:
-            inputs = {key: self._resolved(argument) for key, argument in step.inputs.items()}
-            closure = self._closure(step)
-            parts = self._parts(step, inputs, closure)
-            key = step_key(parts)
+            keyed = self._keying.keyed(step, lambda need: self._ended[need].result or {})
         except GnomonError as error:
             return self._end_unstarted(name, "", "failed", str(error))
+        key = keyed.key
         before = self._before.get(name)
         if before is not None and before.key == key and before.state in _FINISHED and is_kept(before.result, self._objects):
             return self._settle(before)
-        noted = parts.noted({name: argument.step for name, argument in step.inputs.items() if isinstance(argument, FromStep)})
         known = self._journal.cached_result(key)
         if known is not None and is_kept(known, self._objects):
-            return self._settle(self._journal_end(name, key, "cached", result=known, parts=noted))
-        ready = _Ready(step, inputs, key, noted, closure)
-        self._startable.setdefault(needs_of(step), deque()).append(ready)
+            return self._settle(self._journal_end(name, key, "cached", result=known, parts=keyed.parts))
+        self._startable.setdefault(needs_of(step), deque()).append(keyed)
         return []
 
-    def _start(self, ready: _Ready) -> None:
+    def _start(self, ready: Keyed) -> None:
         step = ready.step
         now = self._clock()
         attempt = self._next_attempt(step.name)
         record = StepRecord(self._run, step.name, attempt, ready.key, "running", self._process, now, parts=ready.parts)
-        self._note(ready.closure)
+        if ready.closure.digest not in self._noted:
+            self._noted.add(ready.closure.digest)
+            self._unwritten_closures[ready.closure.digest] = ready.closure.noted()
         self._unwritten.append(record)
         # Before the process is there: so a driver that is killed has lost no end of more than the steps that run.
         self._write()
-        place = self._places.pop() if self._places else self._new_place()
+        place = self._places.take()
         self._running[step.name] = _Running(ready, record, place)
         try:
             call = call_of(
@@ -309,7 +277,7 @@ class _Execution:
                 secret_values(step.name, step.secrets, self._environ),
                 objects=self._objects.root,
                 scratch=place.scratch,
-                compiled=self._compiled,
+                compiled=self._places.compiled,
                 log=place.log,
             )
             self._runner.submit(call)
@@ -333,12 +301,11 @@ class _Execution:
             ended_at=self._clock(),
             result=json.loads(outcome.result) if outcome.state == "done" else None,
             error=censor.text(outcome.error),
-            log=self._kept_log(place.log, censor),
+            log=self._places.leave(place, self._objects, censor),
             cpu_s=outcome.cpu_s,
             peak_rss_bytes=outcome.peak_rss_bytes,
             reason=outcome.reason,
         )
-        self._places.append(place)
         self._unwritten.append(record)
         # What a step ran in may go away through no fault of its own, so that is tried once more in any case.
         tries_left = max(step.retry.times, outcome.reason == "lost") - ready.tries
@@ -398,64 +365,3 @@ class _Execution:
     def _next_attempt(self, name: str) -> int:
         self._attempts[name] = self._attempts.get(name, 0) + 1
         return self._attempts[name]
-
-    def _closure(self, step: Step) -> Closure:
-        if isinstance(step.work, Command):
-            from gnomon.pipeline.commands import command_closure  # noqa: PLC0415 - for the few steps that are commands
-
-            return command_closure(step.work)
-        if step.environment is None:
-            return self._closures.of(step.work)
-        from gnomon.pipeline.environments import site_packages  # noqa: PLC0415 - for steps with one of their own
-
-        return self._closures.of(step.work, site_packages(step.environment))
-
-    def _parts(self, step: Step, inputs: Mapping[str, Any], closure: Closure) -> KeyParts:
-        named = {name: without_inline(kept) for name, kept in inputs.items()}
-        more: dict[str, Any] = {
-            "environment": step.environment.digest if step.environment is not None else None,
-            "secrets": sorted(step.secrets),
-            "results": list(step.results),
-            "gpu": step.gpu,
-            "cpus": step.cpus if step.cpus > 1 else 0,
-        }
-        try:
-            canonical_json([step.params, step.settings])
-        except (TypeError, ValueError) as error:
-            raise UsageError(
-                f"the parameters or settings of step {step.name} are not JSON values: {error}", "give finite plain values"
-            ) from error
-        return KeyParts(closure.digest, step.params, named, step.seed, {name: value for name, value in more.items() if value})
-
-    def _note(self, closure: Closure) -> None:
-        """Keep what a closure consists of, for ``why``."""
-        if closure.digest in self._noted:
-            return
-        self._noted.add(closure.digest)
-        parts = {name: digest[:_PART_DIGITS] for name, digest in closure.parts.items()}
-        noted = {"parts": parts, "packages": dict(closure.third_party), "widened": list(closure.widened)}
-        self._unwritten_closures[closure.digest] = noted
-
-    def _resolved(self, argument: Argument) -> Any:
-        match argument:
-            case FromStore(digest=digest, codec=codec, suffix=suffix):
-                return {"codec": codec, "digest": digest, **({"suffix": suffix} if suffix else {})}
-            case FromStep():
-                return picked(self._ended[argument.step].result or {}, argument.item, self._objects, self._workspace)
-            case _:
-                return [self._resolved(each) for each in argument]
-
-    def _new_place(self) -> _Place:
-        self._compiled.mkdir(parents=True, exist_ok=True)
-        # Steps of a driver that was killed a moment ago may still write here; nothing of ours has the name of theirs.
-        name = f"{os.getpid()}-{len(self._running)}"
-        return _Place(self._workspace / name, self._workspace / f"{name}.log")
-
-    def _kept_log(self, log: Path, censor: Censor) -> Digest | None:
-        try:
-            if log.stat().st_size:
-                censor.file(log)
-                return self._objects.put_file(log, move=True)
-        except (FileNotFoundError, NotFoundError):
-            pass  # the process died before its first line
-        return None

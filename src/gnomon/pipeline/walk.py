@@ -16,6 +16,8 @@ _READS_ANYTHING = frozenset({"eval", "exec", "__import__"})
 _READS_OWN_FILE = frozenset({"globals", "locals", "vars"})
 # Standard modules that find code by name. ``importlib.metadata`` and ``importlib.resources`` do not.
 _FINDS_CODE = frozenset({"importlib", "runpy", "pkgutil", "imp", "zipimport"})
+# What this one finds is code of another project, whose own closure its callers make a parameter.
+_LOADS_OTHERS = "gnomon.pipeline.loading"
 _MODULE_ATTRIBUTES = frozenset({"__name__", "__file__", "__doc__", "__package__", "__path__", "__spec__", "__version__"})
 
 
@@ -308,7 +310,8 @@ class Walk:
     def _foreign(self, module: _Module, target: str, chain: Chain) -> None:
         top = target.partition(".")[0]
         path = (*target.split("."), *chain)
-        if (top in _FINDS_CODE and path[1:2] not in {("metadata",), ("resources",)}) or path[:2] == ("sys", "modules"):
+        finds_code = top in _FINDS_CODE and path[1:2] not in {("metadata",), ("resources",)}
+        if (finds_code or path[:2] == ("sys", "modules")) and module.name != _LOADS_OTHERS:
             self._whole_project(f"{module.label} uses {'.'.join(path)}")
         self._take_foreign(top)
 

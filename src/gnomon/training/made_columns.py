@@ -10,7 +10,7 @@ from polars.exceptions import PolarsError
 from gnomon.data.snapshot import SnapshotColumn
 from gnomon.data.values import natural_type
 from gnomon.errors import TrainingError
-from gnomon.pipeline.child import load_function
+from gnomon.pipeline.loading import load_function
 
 
 def made_columns(

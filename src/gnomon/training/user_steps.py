@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gnomon.errors import TrainingError
 from gnomon.inference.worker_process import WorkerPredictor
-from gnomon.pipeline.child import load_function
+from gnomon.pipeline.loading import load_function
 from gnomon.training.golden_rows import allowed, golden_rows
 from gnomon.training.matrices import Matrices, concatenated, matrices_of
 from gnomon.training.parity import edge_rows
