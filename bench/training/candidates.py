@@ -22,17 +22,17 @@ MANIFEST: list[Mapping[str, Any]] = [
     },
     {
         "algorithm": "hist-gradient-boosting",
-        "params": {"max_iter": ROUNDS, "n_iter_no_change": 0},
+        "params": {"max_iter": ROUNDS},
         "search": {"learning_rate": [0.05, 0.1], "max_leaf_nodes": [15, 31, 63, 127]},
     },
     {
         "algorithm": "lightgbm",
-        "params": {"n_estimators": ROUNDS, "early_stopping_round": 0},
+        "params": {"n_estimators": ROUNDS},
         "search": {"learning_rate": [0.05, 0.1], "num_leaves": [15, 31, 63, 127, 255]},
     },
     {
         "algorithm": "xgboost",
-        "params": {"n_estimators": ROUNDS, "early_stopping_rounds": 0},
+        "params": {"n_estimators": ROUNDS},
         "search": {"learning_rate": [0.1, 0.2], "max_depth": [4, 6, 8]},
     },
     {"algorithm": "neural-network", "params": {"epochs": _EPOCHS}, "search": {"hidden": [[32], [64, 32]]}},

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from lightgbm import LGBMClassifier
+from matrices import log_loss  # type: ignore[import-not-found]  # beside it
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -36,6 +38,30 @@ def estimator(algorithm: str, params: Mapping[str, Any]) -> Any:
             return XGBClassifier(random_state=7, n_jobs=1, tree_method="hist", **wanted)
         case _:
             return MLPClassifier(params["hidden"], batch_size=512, max_iter=params["epochs"], random_state=7)
+
+
+def fit_watched(made: Any, learnt: Any, classes: Any, held_out: Any, actual: Any) -> tuple[float, int | None]:
+    """Fit in full, and return the log loss on the rows held out; of a booster, of its best round, which comes with it."""
+    match made:
+        case LGBMClassifier():
+            made.fit(learnt, classes, eval_set=[(held_out, actual)])
+            losses = np.array(made.evals_result_["valid_0"]["binary_logloss"])
+        case XGBClassifier():
+            made.fit(learnt, classes, eval_set=[(held_out, actual)], verbose=False)
+            losses = np.array(made.evals_result()["validation_0"]["logloss"])
+        case HistGradientBoostingClassifier():
+            made.fit(learnt, classes)
+            losses = np.array([log_loss(actual, shares[:, 1]) for shares in made.staged_predict_proba(held_out)])
+        case _:
+            return log_loss(actual, made.fit(learnt, classes).predict_proba(held_out)[:, 1]), None
+    best = int(losses.argmin())
+    return float(losses[best]), best + 1
+
+
+def with_rounds(params: Mapping[str, Any], rounds: int | None) -> Mapping[str, Any]:
+    """Return the parameters of the same estimator with so many rounds."""
+    name = "max_iter" if "max_leaf_nodes" in params else "n_estimators"
+    return params if rounds is None else {**params, name: rounds}
 
 
 def sees(algorithm: str) -> str:

@@ -77,8 +77,6 @@ def fit_for_linear(raw: Matrices, limit: float = float(STANDARD_LIMIT)) -> Prepr
     Raises:
         TrainingError: No feature varies.
     """
-    if isinstance(raw, EncodedRows):
-        return raw.as_they_are
     blocks: list[Block] = []
     if (numbers := _standardised_numbers(raw.floats, limit)) is not None:
         blocks.append(numbers)

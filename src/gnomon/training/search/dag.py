@@ -9,11 +9,10 @@ from gnomon.pipeline.dag import Argument, FromStep, FromStore, FunctionRef, Step
 from gnomon.resources.model import ModelSpec
 from gnomon.training.candidates import CandidatePlan
 from gnomon.training.dag import named_apart, step_limits
-from gnomon.training.search.ensembles import ENCODINGS, Encoding
+from gnomon.training.search.ensembles import ENSEMBLES
 from gnomon.training.selection import selection_metric
 
 _STEPS = "gnomon/training/search/steps.py"
-_ROWS = ("learnt", "held_out", "target", "actual")
 
 
 def grounded(step: Step, kept: Mapping[str, Mapping[str, FromStore]]) -> Step:
@@ -39,35 +38,30 @@ class SearchSteps:
     spec: ModelSpec
     root: Path
 
-    def encode(self, plans: Iterable[CandidatePlan]) -> list[Step]:
-        """Return the steps ``encode-…`` for everything that the candidates learn from."""
-        needed = {ENCODINGS[plan.algorithm]: None for plan in plans if plan.algorithm in ENCODINGS}
-        cut = any(plan.algorithm == "lightgbm" for plan in plans)
-        return [self._encode(encoding, cut=cut and encoding == "trees") for encoding in needed]
-
-    def fit_whole(self, plan: CandidatePlan) -> Step:
-        """Return the step ``fit-NAME`` of a candidate that does not grow."""
-        return self._step(f"fit-{plan.name}", "fit_whole", plan, self._rows(plan), {})
-
-    def grow(self, plan: CandidatePlan, length: int, before: Mapping[str, Argument]) -> Step:
-        """Return the step ``fit-NAME.LENGTH``, which grows an ensemble on from what an earlier such step left."""
-        rows = self._rows(plan)
-        if plan.algorithm == "lightgbm":
-            rows["bins"] = FromStep("encode-trees", "bins")
-        return self._step(f"fit-{plan.name}.{length}", "grow", plan, rows | dict(before), {"length": length})
-
-    def _encode(self, encoding: Encoding, *, cut: bool) -> Step:
+    def encode(self, plans: Iterable[CandidatePlan]) -> Step:
+        """Return the step ``encode``, which gets the rows ready for these candidates."""
+        algorithms = {plan.algorithm for plan in plans}
         return Step(
-            name=f"encode-{encoding}",
+            name="encode",
             work=FunctionRef(self.root, "gnomon/training/search/encoding.py", "encode"),
-            params={"encoding": encoding, "cut": cut},
+            params={"trees": not algorithms.isdisjoint(ENSEMBLES), "cut": "lightgbm" in algorithms},
             inputs={item: FromStep("prepare", item) for item in ("table", "train", "validation", "facts")},
             **step_limits(self.spec),
         )
 
-    def _rows(self, plan: CandidatePlan) -> dict[str, Argument]:
-        encoded = f"encode-{ENCODINGS[plan.algorithm]}"
-        return {"facts": FromStep("prepare", "facts"), **{item: FromStep(encoded, item) for item in _ROWS}}
+    def fit_whole(self, plan: CandidatePlan) -> Step:
+        """Return the step ``fit-NAME`` of a candidate that does not grow."""
+        prepared = {item: FromStep("prepare", item) for item in ("table", "train", "validation")}
+        return self._step(f"fit-{plan.name}", "fit_whole", plan, prepared | self._encoded("target", "actual"), {})
+
+    def grow(self, plan: CandidatePlan, length: int, before: Mapping[str, Argument]) -> Step:
+        """Return the step ``fit-NAME.LENGTH``, which grows an ensemble on from what an earlier such step left."""
+        bins = ("bins",) if plan.algorithm == "lightgbm" else ()
+        rows = self._encoded("learnt", "held_out", "target", "actual", *bins)
+        return self._step(f"fit-{plan.name}.{length}", "grow", plan, rows | dict(before), {"length": length})
+
+    def _encoded(self, *items: str) -> dict[str, Argument]:
+        return {"facts": FromStep("prepare", "facts"), **{item: FromStep("encode", item) for item in items}}
 
     def _step(
         self, name: str, function: str, plan: CandidatePlan, inputs: Mapping[str, Argument], params: Mapping[str, Any]

@@ -17,7 +17,7 @@ from gnomon.stores.records.interface import StepRecord
 from gnomon.training.candidates import CandidatePlan, expand
 from gnomon.training.search.budget import Stop, spent, tried
 from gnomon.training.search.dag import SearchSteps, grounded
-from gnomon.training.search.ensembles import ENCODINGS, at_length, family_of, patience_of
+from gnomon.training.search.ensembles import at_length, family_of, patience_of
 from gnomon.training.search.progress import Clockwork, progress_words, seconds_left
 from gnomon.training.search.race import Growth, Race, Standing, first_rung
 from gnomon.training.search.row_losses import SUMMED
@@ -143,9 +143,9 @@ class _Search:
     def carry_out(self) -> Found:
         """See ``search``."""
         growing = [Growth(plan, first_rung(plan) if self._grows(plan) else 0) for plan in self._plans]
-        encode = self._making.encode([plan for plan in self._plans if self._raced and plan.algorithm in ENCODINGS])
-        self._run(growing, (self._prepare, *encode), _FIRST_RUNG_SHARE if self._raced else 1.0)
-        ended = [self._records[step.name] for step in (self._prepare, *encode) if step.name in self._records]
+        shared = (self._prepare, self._making.encode(self._plans)) if self._raced else (self._prepare,)
+        self._run(growing, shared, _FIRST_RUNG_SHARE if self._raced else 1.0)
+        ended = [self._records[step.name] for step in shared if step.name in self._records]
         self._shared = {step.name: self._work.arguments(step) for step in ended if step.state in _FINISHED}
         race = Race([plan for plan in self._plans if self._grows(plan) and plan.name in self._standings])
         while self._stopped is None and (rung := race.next_rung(self._standings)):
@@ -177,7 +177,7 @@ class _Search:
     def _step(self, growth: Growth) -> Step:
         """Return the step that takes a candidate so far."""
         plan = growth.plan
-        if not self._raced or plan.algorithm not in ENCODINGS:
+        if not self._raced or plan.algorithm == "python":
             step = self._fits[f"fit-{plan.name}"]
         elif family_of(plan) is None:
             step = self._making.fit_whole(plan)
@@ -265,7 +265,7 @@ class _Search:
         }
 
     def _error(self) -> str:
-        before = [self._records[name].error for name in self._records if name == "prepare" or name.startswith("encode-")]
+        before = [self._records[name].error for name in self._records if name in {"prepare", "encode"}]
         if any(before):
             return "; ".join(dict.fromkeys(filter(None, before)))
         errors = dict.fromkeys(entry.last.error for entry in self._entries.values() if entry.last and entry.last.error)

@@ -1,4 +1,4 @@
-"""Which algorithms grow by trees or rounds, and what each is given to learn from. Light: the driver of a search uses it."""
+"""Which algorithms grow by trees or rounds. Light: the driver of a search uses it."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from gnomon.resources.model import Algorithm
 from gnomon.training.candidates import CandidatePlan
 
 Family = Literal["booster", "forest"]
-Encoding = Literal["trees", "linear"]
 
 _USUAL_LEAVES = 31
 _MOST_LEAVES = 4096.0
@@ -37,23 +36,6 @@ ENSEMBLES: Mapping[Algorithm, Ensemble] = {
     "extra-trees": Ensemble("forest", "n_estimators"),
 }
 """The algorithms that race; the others are fitted whole."""
-
-ENCODINGS: Mapping[Algorithm, Encoding] = {
-    "lightgbm": "trees",
-    "hist-gradient-boosting": "trees",
-    "xgboost": "trees",
-    "random-forest": "trees",
-    "extra-trees": "trees",
-    "decision-tree": "trees",
-    "linear": "linear",
-    "ridge": "linear",
-    "lasso": "linear",
-    "elastic-net": "linear",
-    "logistic": "linear",
-    "linear-svm": "linear",
-    "neural-network": "linear",
-}
-"""What each learns from, made once for all of them; an algorithm that is not here encodes its rows by itself."""
 
 
 def family_of(plan: CandidatePlan) -> Family | None:

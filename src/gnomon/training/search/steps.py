@@ -10,11 +10,14 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+import pyarrow as pa
 from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 
 from gnomon.errors import TrainingError
+from gnomon.inference.signature import InputColumn
 from gnomon.resources.model import Metric
 from gnomon.training.algorithms import forest, hist_gradient_boosting, lightgbm
 from gnomon.training.algorithms.growth import STOP, Grown, Plot, Watch
@@ -24,6 +27,7 @@ from gnomon.training.encoded import encoded
 from gnomon.training.fitting import fit_model
 from gnomon.training.links import spread
 from gnomon.training.losses import classification_figures, regression_figures
+from gnomon.training.matrices import matrices_of
 from gnomon.training.search.ensembles import family_of, full_length, patience_of
 from gnomon.training.search.present import Rows, present_rows
 from gnomon.training.search.row_losses import longer_forest_loss, row_losses
@@ -31,10 +35,11 @@ from gnomon.training.search.row_losses import longer_forest_loss, row_losses
 Features = NDArray[np.float32]
 
 
-def fit_whole(
+def fit_whole(  # noqa: PLR0913 - each is a part of the step's key
     *,
-    learnt: Features,
-    held_out: Features,
+    table: pa.Table,
+    train: Rows,
+    validation: Rows,
     target: Floats,
     actual: Floats,
     facts: Mapping[str, Any],
@@ -45,16 +50,17 @@ def fit_whole(
     """Fit a candidate on the training rows, and measure it on the validation rows.
 
     Returns:
-        ``report``: what ``_report`` tells. ``losses``: of each validation row, float32.
+        ``report``: what ``_result`` tells. ``losses``: of each validation row, float32.
 
     Raises:
         TrainingError: The rows do not suffice.
     """
-    plan = CandidatePlan(name, candidate["algorithm"], candidate["params"])
-    classes = len(facts["classes"])
-    model = fit_model(plan, TrainingRows(encoded(learnt), np.array(target), classes, facts["ordered"], facts["seed"]))
+    plan = CandidatePlan.from_json(candidate, name)
+    seen = matrices_of(table, msgspec.convert(facts["features"], tuple[InputColumn, ...]))
+    rows = TrainingRows(seen.take(train), np.array(target), len(facts["classes"]), facts["ordered"], facts["seed"])
+    model = fit_model(plan, rows)
     best = _Best(metric, np.array(actual), last=True)
-    best.take(0, model.predict(encoded(held_out)))
+    best.take(0, model.predict(seen.take(validation)))
     return _result(plan, best, {"found": model.fitted.found(), "finished": True})
 
 
@@ -79,12 +85,12 @@ def grow(  # noqa: PLR0913 - each is a part of the step's key
     A booster with patience is measured at its best round so far, and stops where that lies too far back.
 
     Returns:
-        ``report``: what ``_report`` tells. ``losses``: of each validation row, float32. ``state_…``: what growing on needs.
+        ``report``: what ``_result`` tells. ``losses``: of each validation row, float32. ``state_…``: what growing on needs.
 
     Raises:
         TrainingError: The rows do not suffice.
     """
-    plan = CandidatePlan(name, candidate["algorithm"], candidate["params"])
+    plan = CandidatePlan.from_json(candidate, name)
     rows, classes = present_rows(encoded(learnt, bins), target, facts)
     plot = Plot(rows, encoded(learnt, bins), encoded(np.array(held_out)))
     patience = patience_of(plan)
