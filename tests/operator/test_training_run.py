@@ -7,6 +7,7 @@ import pytest
 
 from gnomon.data.intake import take_in
 from gnomon.errors import StoreError
+from gnomon.operator import training_run
 from gnomon.operator.actions import StartRun, TargetVersion
 from gnomon.operator.assemble import Assembly
 from gnomon.operator.controllers.model import INTERRUPTED
@@ -126,11 +127,14 @@ def test_where_every_candidate_fails_the_run_tells_why(bench: Bench) -> None:
     assert run.artifact is None
 
 
-def test_an_artifact_that_cannot_be_measured_is_no_version(bench: Bench) -> None:
-    rows = "".join(f"{row % 17}e39,{row % 5},{3 * (row % 17)}\n" for row in range(120))
-    run = bench.ended(bench.start(snapshot=bench.snapshot_of(f"distance,hour,delay\n{rows}")))
+def test_an_artifact_that_cannot_be_measured_is_no_version(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = Digest("sha256:" + "0" * 64)
+    monkeypatch.setattr(training_run, "pack", lambda *_: lost)
+    before = len(bench.assembly.records.versions(MODEL))
+    run = bench.ended(bench.start(MODEL_YAML.replace("{algorithm: ridge}", "{algorithm: ridge, params: {alpha: 7.5}}")))
     assert (run.state, run.reason, run.version) == ("failed", "NotMeasured", None)
-    assert "distance" in run.message
+    assert lost in run.message
+    assert len(bench.assembly.records.versions(MODEL)) == before
 
 
 def test_a_target_that_is_not_there_is_told_by_its_name(bench: Bench) -> None:
