@@ -54,7 +54,17 @@ def test_resamples_are_kept_for_gates_that_ask_how_sure() -> None:
         {"metric": "r2", "min": 0.5},
     )
     step = dag.evaluate_step(spec(gates=gates), PREPARE, ARTIFACT, CHAMPION, Path("l"), Path("src"))
-    assert step.params["asked"] == {"target": "y", "metric": "rmse", "compare": ["mae"], "seed": 7}
+    assert step.params["asked"] == {"target": "y", "metric": "rmse", "compare": ["mae"], "slices": {}, "seed": 7}
+
+
+def test_slices_are_measured_in_the_metrics_that_gates_ask_for() -> None:
+    gates = ({"metric": "rmse", "by": "origin", "maxRatio": 1.25}, {"metric": "mae", "by": "origin", "max": 3})
+    steps = [
+        dag.evaluate_step(spec(gates=some), PREPARE, ARTIFACT, None, Path("l"), Path("src"))
+        for some in (gates, ({**gates[0], "maxRatio": 1.5, "minRows": 5}, gates[1]))
+    ]
+    assert steps[0].params["asked"]["slices"] == {"origin": ["mae", "rmse"]}
+    assert steps[0] == steps[1]
 
 
 def test_planning_imports_nothing_heavy() -> None:

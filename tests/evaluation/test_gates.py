@@ -8,13 +8,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gnomon.evaluation.gates import GateResult, format_verdict, gates_table, judge
+from gnomon.evaluation.gate_result import GateResult
+from gnomon.evaluation.gates import format_verdict, gates_table, judge
 from gnomon.evaluation.metrics import METRICS
 from gnomon.resources.model import Gate, Metric
 from tests.golden import assert_golden
 
 LOSSES = ("rmse", "mae", "logLoss")
 SCORES = ("r2", "accuracy", "f1", "rocAuc")
+NONE_LEFT = {"slices": 0, "largestRows": 0}
 FIGURES = st.floats(1e-3, 1e3, allow_nan=False)
 
 
@@ -276,11 +278,17 @@ def test_the_table_of_a_release_commit_is_the_golden_one() -> None:
 def test_the_gates_of_the_page_are_judged_as_it_says() -> None:
     page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
     written = re.findall(r"^\| `(\{metric.*?\})` \|", page, re.MULTILINE)
-    assert len(written) == 7
+    assert len(written) == 10
     figures = {"rmse": 40.0, "r2": 0.8, "mae": 10.0, "latencyP99": 2.0, "size": 1000.0}
     champion = {name: value * (0.9 if name == "r2" else 1.1) for name, value in figures.items()}
+    cut = {"rmse": {"value": 42.0}, "recall": {"value": 0.9}}
+    columns = [
+        {"column": name, "slices": [{"condition": value, "rows": 500, "metrics": cut} for value in "ab"], "leftOut": NONE_LEFT}
+        for name in ("origin", "sex")
+    ]
+    slices = {"whole": {"rmse": 40.0, "recall": 0.9}, "columns": columns}
     for text in written:
-        (result,) = judge([gate(**yaml.safe_load(text))], report(champion, **figures))
+        (result,) = judge([gate(**yaml.safe_load(text))], report(champion, **figures) | {"slices": slices})
         assert result.passed, result.message
 
 

@@ -10,7 +10,9 @@ from tests.evaluation.tables import hurry, regression_table
 
 KEYS = {
     "format", "run", "model", "revision", "snapshot", "artifact", "candidates", "winner", "test", "metrics", "latency",
-    "champion", "comparison", "plots", "gates", "verdict",
+    "champion", "comparison", "plots",
+    "slices",
+    "worstSlices", "gates", "verdict",
 }  # fmt: skip
 
 

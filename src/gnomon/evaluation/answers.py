@@ -1,7 +1,7 @@
 """What a model answered beside what is true, and how often each row counts: what every metric is a function of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -50,6 +50,17 @@ class Answers:
     def rows(self) -> int:
         """How many rows were answered."""
         return len(self.actual)
+
+    def taken(self, rows: NDArray[np.int64]) -> "Answers":
+        """Return the answers to some of the rows."""
+        return replace(
+            self,
+            actual=self.actual[rows],
+            predicted=self.predicted[rows],
+            probabilities=None if self.probabilities is None else self.probabilities[rows],
+            points=None if self.points is None else self.points[rows],
+            figures={name: figure[rows] for name, figure in self.figures.items()},
+        )
 
     @cached_property
     def rankings(self) -> tuple["Ranking", ...]:

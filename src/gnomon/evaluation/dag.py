@@ -31,6 +31,10 @@ def evaluate_step(
         layout: Folder of the artifact store.
         root: The folder that holds the package ``gnomon``.
     """
+    sliced: dict[str, set[str]] = {}
+    for gate in spec.gates:
+        if gate.by is not None:
+            sliced.setdefault(gate.by, set()).add(gate.metric)
     compared = {gate.metric for gate in spec.gates if gate.against == "champion" and gate.confidence is not None}
     return Step(
         name=EVALUATE,
@@ -42,6 +46,7 @@ def evaluate_step(
                 "target": spec.target,
                 "metric": selection_metric(spec),
                 "compare": sorted(compared),
+                "slices": {column: sorted(metrics) for column, metrics in sorted(sliced.items())},
                 "seed": spec.split.seed,
             },
         },

@@ -10,6 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 from gnomon.evaluation.figures import format_apart, format_gain
+from gnomon.evaluation.gate_result import GateResult
+from gnomon.evaluation.gate_result import not_measured as _failed
+from gnomon.evaluation.slice_gates import slice_results
 from gnomon.resources.model import Gate
 from gnomon.resources.quantities import format_share, parse_duration, parse_size
 from gnomon.training.selection import LOSSES
@@ -18,30 +21,6 @@ _LOSSES = LOSSES | {"latencyP99", "size"}
 
 _ROUNDING = 1e-9
 """Share of the champion's figure that is rounding: 9.9 is 1% better than 10, though floats say 0.9999999999999964%."""
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """One condition, judged.
-
-    Args:
-        metric: What it is about.
-        description: The condition, such as ``rmse <= 45``.
-        passed: Whether it holds.
-        measured: The figure that decided: the metric in its own unit, milliseconds or bytes; against the champion the
-            relative improvement or the ratio; with a confidence the probability. None where there is none.
-        bound: What it was held against, in the same unit.
-        figure: ``measured`` in words.
-        message: The whole of it in words, with figures.
-    """
-
-    metric: str
-    description: str
-    passed: bool
-    measured: float | None
-    bound: float | None
-    figure: str
-    message: str
 
 
 def judge(gates: Sequence[Gate], report: Mapping[str, Any]) -> tuple[GateResult, ...]:
@@ -71,6 +50,9 @@ def gates_table(results: Sequence[GateResult]) -> str:
 
 
 def _judged(gate: Gate, report: Mapping[str, Any]) -> Iterator[GateResult]:
+    if gate.by is not None:
+        yield from slice_results(gate, report)
+        return
     if gate.max is not None:
         yield _bounded(gate.metric, gate.max, report, upper=True)
     if gate.min is not None:
@@ -236,10 +218,6 @@ def _value(report: Mapping[str, Any], metric: str) -> tuple[float | None, str]:
     if value is None or not math.isfinite(value):
         return None, entry.get("note") or "it is undefined on these rows"
     return float(value), ""
-
-
-def _failed(metric: str, description: str, message: str, bound: float | None = None) -> GateResult:
-    return GateResult(metric, description, False, None, bound, "not measured", message)  # noqa: FBT003 - the field is named
 
 
 def format_verdict(results: Sequence[GateResult]) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from gnomon.evaluation.gates import GateResult, format_verdict
+from gnomon.evaluation.gate_result import GateResult
+from gnomon.evaluation.gates import format_verdict
 from gnomon.resources.identity import Digest
 from gnomon.resources.model import Model
 from gnomon.stores.records.interface import RunRecord
@@ -15,7 +16,7 @@ from gnomon.training.selection import selection_metric
 
 REPORT_FORMAT = "gnomon.dev/report/v1"
 
-_MEASURED = ("metrics", "latency", "champion", "comparison", "plots")
+_MEASURED = ("metrics", "latency", "champion", "comparison", "slices", "worstSlices", "plots")
 _TEST = ("rows", "rowsWithoutTarget", "resamples", "level", "seed")
 
 

@@ -22,7 +22,9 @@ from gnomon.evaluation.plots import plots_of
 from gnomon.evaluation.predictions import Judged, require_same_question
 from gnomon.evaluation.rows import row_times, target_rows
 from gnomon.evaluation.scene import scene_of
+from gnomon.evaluation.slice_metrics import looked_at, slice_figures
 from gnomon.evaluation.structure_answers import structure_answers
+from gnomon.evaluation.worst_slice import worst_slices
 from gnomon.inference.signature import InputColumn
 from gnomon.resources.identity import Digest
 from gnomon.resources.model import DEFAULT_CONTAMINATION, TARGET_TASKS
@@ -53,7 +55,8 @@ def evaluate(
         champion: Digest of what serves now.
         layout: Folder of the artifact store.
         asked: ``target`` is the target column or None, ``metric`` the model's metric; ``compare`` lists the metrics of which
-            the comparison with the champion is kept resample by resample, because a gate asks for it; ``seed`` draws resamples.
+            the comparison with the champion is kept resample by resample, because a gate asks for it; ``slices`` lists the
+            metrics that gates ask for, by column; ``seed`` draws resamples.
 
     Raises:
         DataError: No test row has a target.
@@ -97,6 +100,8 @@ def _report(
         for judged, answers, spread in zip((ours, theirs), models, resampled, strict=False)
         if isinstance(judged, Judged)
     ]
+    columns = [column.name for column in ours.signature.inputs]
+    looked = looked_at(rows, models[0], seed)
     return {
         "task": ours.signature.task,
         "target": target,
@@ -110,6 +115,8 @@ def _report(
         **sheets[0],
         "champion": _described(theirs, sheets),
         "comparison": _comparison(metrics, models, resampled, asked["compare"]),
+        "slices": slice_figures(looked, columns, metric, asked.get("slices", {}), seed),
+        "worstSlices": worst_slices(looked, columns, metric, seed),
         "plots": plots_of(
             models[0], models[1] if len(models) > 1 else None, metric, row_times(rows, ours.signature, facts), seed
         ),

@@ -21,7 +21,8 @@ from gnomon.data.windows import microseconds
 from gnomon.errors import NotFoundError
 from gnomon.estimators.payload import is_payload
 from gnomon.evaluation.dag import evaluate_step, render_step
-from gnomon.evaluation.gates import GateResult, gates_table, judge
+from gnomon.evaluation.gate_result import GateResult
+from gnomon.evaluation.gates import gates_table, judge
 from gnomon.evaluation.report import build_report
 from gnomon.inference.artifact import ArtifactConfig
 from gnomon.inference.golden import GoldenRows

@@ -146,6 +146,8 @@ DEFAULT_METRICS: Mapping[Task, Metric] = {
 }
 """What chooses between candidates where the model does not say; of anomalies without labels it is ``shareError``."""
 DEFAULT_CONTAMINATION = 0.05
+DEFAULT_SLICE_ROWS = 100
+"""What a slice must hold for a gate to look at it, where the gate does not say."""
 PACKED_METRICS: frozenset[Metric] = frozenset({"latencyP99", "size"})
 """Measured on the packed artifact alone: they fit every task, and gate only."""
 SHARE_METRICS: frozenset[Metric] = frozenset(
@@ -256,7 +258,13 @@ class Gate(Strict):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] | None = None
     """With ``against``: the improvement must hold with this probability over a paired bootstrap of the test rows."""
     max_ratio: Annotated[float | int, Field(gt=0)] | None = None
-    """With ``against``: by which factor the candidate may be worse, such as 1.02."""
+    """With ``against``: by which factor the candidate may be worse, such as 1.02. With ``by``: a slice than the whole."""
+    by: ColumnName | None = None
+    """Hold the condition in every slice of this column: each of its values, or each quarter of a number or a time."""
+    max_gap: Share | None = None
+    """With ``by``: how far apart the largest and the smallest slice's figure may be, of metrics from 0 to 1."""
+    min_rows: Annotated[int, Field(ge=1)] | None = None
+    """With ``by``: slices with fewer test rows are left out. The default is 100."""
 
 
 class Backfill(Strict):

@@ -29,7 +29,7 @@ PLANNED_KEYS: Mapping[type[Strict], frozenset[str]] = {
     Check: frozenset({"for"}),
     ModelSpec: frozenset({"train", "artifact", "triggers"}),
     Split: frozenset({"folds"}),
-    Gate: frozenset({"by", "minRows", "maxRegression"}),
+    Gate: frozenset({"maxRegression"}),
     Resources: frozenset({"cpu"}),
     ServiceSpec: frozenset({"scale", "log", "monitor", "access", "endpoint"}),
     ReleasePolicy: frozenset({"canary", "shadow", "analysis", "windows", "strategy"}),

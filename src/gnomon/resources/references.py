@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gnomon.resources.compiled import AnyResource, Declared
 from gnomon.resources.dataset import NUMERIC_TYPES, Dataset
 from gnomon.resources.documents import NodePath
+from gnomon.resources.feature import feature_names
 from gnomon.resources.feature_rules import unfit_features, unfit_model_features
 from gnomon.resources.identity import ResourceKey
 from gnomon.resources.model import Model
@@ -44,6 +45,7 @@ def broken_references(
             yield from _unfit_split(resource, dataset.resource)
             yield from _unfit_columns(resource, dataset.resource)
             yield from _unfit_features(resource, dataset.resource)
+            yield from _unfit_slices(resource, dataset.resource)
 
 
 def _references(resource: AnyResource) -> Iterator[tuple[NodePath, ResourceKey]]:
@@ -102,6 +104,15 @@ def _unfit_split(model: Model, dataset: Dataset) -> Iterator[Broken]:
     elif model.spec.split.gap and model.spec.split.by is None:
         cause = f"a gap divides rows in time, and the Dataset {name} declares no time column"
         yield Broken(("spec", "split", "gap"), cause, f"add time to the spec of {dataset.key}, or remove gap")
+
+
+def _unfit_slices(model: Model, dataset: Dataset) -> Iterator[Broken]:
+    types = [column.name for column in dataset.spec.columns]
+    known = {*types, *feature_names(model.spec.features), *feature_names(dataset.spec.features)}
+    for index, gate in enumerate(model.spec.gates):
+        if types and gate.by is not None and gate.by not in known:
+            cause = f'the schema of {dataset.metadata.name} has no column "{gate.by}" to cut the test rows by'
+            yield Broken(("spec", "gates", index, "by"), cause, did_you_mean(gate.by, types, what="columns"))
 
 
 def _unfit_features(model: Model, dataset: Dataset) -> Iterator[Broken]:

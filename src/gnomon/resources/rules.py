@@ -10,6 +10,7 @@ from gnomon.resources.compiled import AnyResource
 from gnomon.resources.dataset import FORMAT_SUFFIXES, NUMERIC_TYPES, Column, Dataset, DatasetSpec
 from gnomon.resources.documents import NodePath
 from gnomon.resources.feature import feature_names
+from gnomon.resources.gate_rules import slice_gate_violations
 from gnomon.resources.feature_rules import feature_violations, unfit_features
 from gnomon.resources.model import (
     ALGORITHMS_BY_TASK,
@@ -239,6 +240,10 @@ def _search(path: NodePath, candidate: Candidate) -> Iterator[Violation]:
 
 def _range(path: NodePath, values: Range) -> Iterator[Violation]:
     bounds = values.log or values.linear
+    for name, given in (("maxGap", gate.max_gap), ("minRows", gate.min_rows)):
+        if given is not None and gate.by is None:
+            cause = f"{dotted((*path, name))} is about slices, and by names no column"
+            yield Violation((*path, name), cause, f"add by: COLUMN, or remove {name}")
     if bounds is None or (values.log and values.linear):
         cause = f"{dotted(path)} needs one of log and linear"
         yield Violation(path, cause, "write a range such as {log: [0.001, 1000], n: 4}")
@@ -252,10 +257,12 @@ def _range(path: NodePath, values: Range) -> Iterator[Violation]:
 
 
 def _gate(path: NodePath, gate: Gate) -> Iterator[Violation]:
-    if gate.max is None and gate.min is None and gate.against is None:
+    if gate.by is not None:
+        yield from slice_gate_violations(path, gate)
+    elif gate.max is None and gate.min is None and gate.against is None:
         yield Violation(path, f"{dotted(path)} sets no condition", "add max, min or against")
     for key, value in (("improveBy", gate.improve_by), ("confidence", gate.confidence), ("maxRatio", gate.max_ratio)):
-        if value is not None and gate.against is None:
+        if value is not None and gate.against is None and gate.by is None:
             cause = f"{dotted((*path, key))} compares with nothing"
             yield Violation((*path, key), cause, "add against: champion, or remove it")
     if gate.confidence is not None and gate.metric in PACKED_METRICS:

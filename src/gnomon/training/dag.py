@@ -62,6 +62,9 @@ def training_steps(
     """
     features = feature_names(spec.features)
     carried = [name for name in champion_inputs if spec.features and name not in features and name != spec.target]
+    if spec.features or spec.task == "forecasting":
+        sliced = {gate.by for gate in spec.gates if gate.by is not None} - {*features, spec.target, *carried}
+        carried += sorted(sliced)
     definitions = {**definitions_of(dataset.features), **definitions_of(spec.features)}
     needed = reached(features if spec.features else tuple(definitions), definitions)
     functions = [{"python": each, "code": _code(checkout, each, "a feature")} for each in functions_of(spec.features)]
