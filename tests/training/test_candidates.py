@@ -45,6 +45,41 @@ def test_a_range_of_integers_names_each_once() -> None:
     assert [plan.params["num_leaves"] for plan in made] == [2, 3, 4]
 
 
+RANDOM: dict[str, Any] = {
+    "algorithm": "lightgbm",
+    "search": {
+        "num_leaves": {"log": [4, 255]},
+        "learning_rate": {"log": [0.01, 0.3]},
+        "subsample": {"linear": [0.5, 1]},
+        "objective": ["regression", "huber"],
+    },
+}
+
+
+def test_random_draws_lie_in_their_ranges_and_are_the_same_for_the_same_seed() -> None:
+    made = plans({**RANDOM, "random": 40})
+    assert len(made) == 40
+    assert plans({**RANDOM, "random": 40}) == made
+    leaves, rates = ([plan.params[name] for plan in made] for name in ("num_leaves", "learning_rate"))
+    assert all(isinstance(each, int) and 4 <= each <= 255 for each in leaves)
+    assert sum(float(each) < 0.055 for each in rates) in range(10, 31), "half of them lie below the geometric mean"  # type: ignore[arg-type]  # numbers
+    assert {plan.params["objective"] for plan in made} == {"regression", "huber"}
+
+
+def test_more_draws_begin_with_the_same_ones_also_where_a_parameter_is_added() -> None:
+    fewer, more = plans({**RANDOM, "random": 5}), plans({**RANDOM, "random": 9})
+    assert more[:5] == fewer
+    added = plans({**RANDOM, "search": {**RANDOM["search"], "reg_alpha": {"linear": [0, 1]}}, "random": 5})
+    assert [plan.params["num_leaves"] for plan in added] == [plan.params["num_leaves"] for plan in fewer]
+
+
+def test_draws_from_few_combinations_are_each_made_once() -> None:
+    made = plans({"algorithm": "ridge", "search": {"alpha": {"linear": [1, 2]}}, "random": 30})
+    assert len({plan.params["alpha"] for plan in made}) == 30
+    leaves = plans({"algorithm": "lightgbm", "search": {"num_leaves": {"linear": [2, 5]}}, "random": 30})
+    assert sorted(int(plan.params["num_leaves"]) for plan in leaves) == [2, 3, 4, 5]  # type: ignore[arg-type]  # whole numbers
+
+
 def test_unnamed_candidates_of_one_algorithm_are_numbered_through() -> None:
     made = plans({"algorithm": "ridge"}, {"algorithm": "linear"}, {"algorithm": "ridge", "params": {"alpha": 2}})
     assert [plan.name for plan in made] == ["ridge-1", "linear", "ridge-2"]
@@ -82,6 +117,8 @@ def test_a_name_is_kept_and_numbered() -> None:
         ({"algorithm": "ridge", "search": {"alpha": {"n": 3}}}, "needs either log or linear", "write {log"),
         ({"algorithm": "ridge", "search": {"alpha": {"log": [0, 1]}}}, "not above 0", "use linear"),
         ({"algorithm": "lightgbm", "search": {"objective": {"linear": [0, 1]}}}, "is a range", "one of regression"),
+        ({"algorithm": "lightgbm", "search": {"objective": {"log": [1, 2]}}, "random": 3}, "is a range", "one of regression"),
+        ({"algorithm": "lightgbm", "search": {"subsample": {"log": [0.1, 9]}}, "random": 9}, "subsample is", "0 to 1"),
         (
             {"algorithm": "lightgbm", "search": {n: {"linear": [0.1, 1], "n": 500} for n in ("learning_rate", "subsample")}},
             "more than 1000 combinations",

@@ -9,7 +9,7 @@ import pytest
 from gnomon.resources.model import ModelSpec
 from gnomon.training.candidates import CandidatePlan, expand
 from gnomon.training.search.ensembles import full_length, pace
-from gnomon.training.search.race import Growth, Race, Standing, clearly_beaten, first_rung
+from gnomon.training.search.race import Growth, Race, Standing, clearly_beaten, expected_growth, first_rung
 
 
 def plans_of(*candidates: Mapping[str, Any]) -> tuple[CandidatePlan, ...]:
@@ -129,3 +129,12 @@ def test_without_losses_of_rows_the_score_decides() -> None:
     better, worse = (Standing(BOOSTERS[0], score, 1, finished=True) for score in (0.1, 0.2))
     assert clearly_beaten(worse, better)
     assert not clearly_beaten(better, worse)
+
+
+def test_what_is_expected_to_grow_is_about_what_grows() -> None:
+    field = Field({plan.name: number / 80 for number, plan in enumerate(BOOSTERS)}, BOOSTERS)
+    rungs = field.run()
+    for done in range(4):
+        expected = list(expected_growth(BOOSTERS, done + 1))
+        assert len(expected) == sum(map(len, rungs[done:]))
+    assert not list(expected_growth(FORESTS, 1))

@@ -19,7 +19,7 @@ from gnomon.training.search.budget import Stop, spent, tried
 from gnomon.training.search.dag import SearchSteps, grounded
 from gnomon.training.search.ensembles import at_length, family_of, patience_of
 from gnomon.training.search.progress import Clockwork, progress_words, seconds_left
-from gnomon.training.search.race import Growth, Race, Standing, first_rung
+from gnomon.training.search.race import Growth, Race, Standing, expected_growth, first_rung
 from gnomon.training.search.row_losses import SUMMED
 from gnomon.training.selection import oriented, selection_metric
 
@@ -282,6 +282,9 @@ class _Search:
             for name, growth in self._whose.items()
             if name not in self._records or self._records[name].state == "running"
         ]
+        if self._raced:
+            ahead = expected_growth(self._plans, len(self._rungs))
+            left += [self._clockwork.seconds("", plan.algorithm, length) for plan, length in ahead]
         self._work.say(progress_words(ended, len(self._plans), told, seconds_left(left, self._work.slots)))
 
 

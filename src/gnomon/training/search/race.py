@@ -106,13 +106,13 @@ class Race:
         self._rung[family] += 1
 
 
-def expected_growth(plans: Sequence[CandidatePlan]) -> Iterator[tuple[CandidatePlan, int]]:
-    """Yield what boosters are likely to grow after the first rung: stand-ins for those that will, and by how much."""
+def expected_growth(plans: Sequence[CandidatePlan], rungs: int) -> Iterator[tuple[CandidatePlan, int]]:
+    """Yield what boosters are likely to grow after so many rungs: stand-ins for those that will, and by how much."""
     boosters = [plan for plan in plans if family_of(plan) == "booster"]
     left = len(boosters)
     for rung in range(1, len(_BOOSTER_RUNGS) + 1):
         left = min(left, _FINALISTS if rung == len(_BOOSTER_RUNGS) else max(_FINALISTS, math.ceil(left / 2)))
-        for plan in boosters[:left]:
+        for plan in boosters[:left] if rung >= rungs else ():
             yield plan, _rung_length(plan, rung) - _rung_length(plan, rung - 1)
 
 
