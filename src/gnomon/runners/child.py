@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from gnomon.runners.exchange import DONE, FAILED, NO_MEMORY
 _ERROR_CHARACTERS = 4000  # the log holds the rest
 _OURS = str(Path(gnomon.__file__).resolve().parent) + os.sep
 _STDLIB = str(Path(os.__file__).parent) + os.sep
+_SIGKILL = int(signal.SIGKILL)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -32,26 +32,24 @@ def become_subreaper() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def live(exchange: int, parent: int, inherited: Sequence[socket.socket]) -> NoReturn:
+def live(exchange: int, parent: int, inherited: Sequence[int]) -> NoReturn:
     """Make the call that lies in a file, put what came of it in its place, and end this process.
 
     Args:
         exchange: The file: before, a line of JSON and the payload; after, four bytes that tell how it went, and the result.
         parent: Process id of the zygote; without it there is nobody to report to.
-        inherited: Sockets of the zygote, which the call must not hold open.
+        inherited: Descriptors of the zygote, which the call must not hold open.
     """
     status = 1
     try:
         os.setsid()
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
         # What the call leaves behind becomes a child of the zygote when the call ends, not before: so it knows whose it is.
         become_subreaper()
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for each in inherited:
-            each.close()
+            os.close(each)
         header, payload = _read(exchange)
         _write(exchange, *_make(header, payload))
         status = 0
@@ -145,5 +143,3 @@ def _redirect(log: str) -> None:
         os.dup2(source, target)
     os.close(nothing)
     os.close(output)
-    # What a call says before it is killed is in the log, and in the order in which it was said.
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text file, which it always is here

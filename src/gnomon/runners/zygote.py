@@ -46,6 +46,8 @@ class _Running:
     memory_bytes: int | None
     system_kills: int
     """How many processes the system had killed for memory when that was last asked: after a call was killed from outside."""
+    end: int
+    """A descriptor that becomes readable when it ends. No signal is needed for that, so a call has no handler to undo."""
     ended: str = ""
     """Why it was killed, where it was: ``timed-out``, ``memory``, ``machine-memory`` or ``cancelled``."""
     used_bytes: int = 0
@@ -58,21 +60,16 @@ class _Zygote:
         self._running: dict[int, _Running] = {}
         self._polls = 0
         self._system_kills = system_kills()
-        self._wakeup, wakeup = socket.socketpair()
-        for each in (self._wakeup, wakeup):
-            each.setblocking(False)  # noqa: FBT003 - its only argument
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
-        self._wakeup_writer = wakeup
 
     def serve(self) -> None:
         """Fork and reap until the control socket ends."""
         while True:
-            ready, _, _ = select.select([self._control, self._wakeup, *self._clients], [], [], self._patience())
-            if self._wakeup in ready:
-                with suppress(BlockingIOError):
-                    self._wakeup.recv(4096)
-            self._reap()
+            ends = {call.end: call for call in self._running.values()}
+            watched: list[Any] = [self._control, *self._clients, *ends]
+            ready, _, _ = select.select(watched, [], [], self._patience())
+            for each in ready:
+                if each in ends:
+                    self._reap(ends[each])
             self._enforce()
             for client in [each for each in ready if each in self._clients]:
                 self._hear(client)
@@ -80,8 +77,8 @@ class _Zygote:
                 break
         for call in self._running.values():
             self._kill(call, "cancelled")
-        while self._running:
-            self._reap(block=True)
+        for call in list(self._running.values()):
+            self._reap(call)
 
     def _patience(self) -> float | None:
         """How long nothing may happen before a limit could be passed."""
@@ -126,7 +123,8 @@ class _Zygote:
             self._tell(client, {"id": request["id"], "status": 1, "ended": f"not started: {error.strerror}", **_NOTHING_USED})
             return
         if pid == 0:
-            live(exchange, zygote, [self._control, self._wakeup, self._wakeup_writer, *self._clients])
+            others = [each.fileno() for each in (self._control, *self._clients)]
+            live(exchange, zygote, [*others, *(call.end for call in self._running.values())])
         os.close(exchange)
         timeout = request["timeout"]
         self._running[pid] = _Running(
@@ -136,25 +134,19 @@ class _Zygote:
             None if timeout is None else time.monotonic() + timeout,
             request["memory"],
             self._system_kills,
+            os.pidfd_open(pid),
         )
 
     def _of(self, client: socket.socket) -> list[_Running]:
         return [call for call in self._running.values() if call.client is client]
 
-    def _reap(self, *, block: bool = False) -> None:
-        while True:
-            try:
-                pid, status, used = os.wait4(-1, 0 if block else os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            call = self._running.pop(pid, None)
-            if call is not None:
-                self._end_family(pid)
-                self._report(call, status, used)
-            if block and not self._running:
-                return
+    def _reap(self, call: _Running) -> None:
+        """Wait for a call that has ended or is about to."""
+        _, status, used = os.wait4(call.pid, 0)
+        os.close(call.end)
+        del self._running[call.pid]
+        self._end_family(call.pid)
+        self._report(call, status, used)
 
     def _end_family(self, leader: int) -> None:
         """End what a call left behind: its process group, and what left the group, which is now a child of this process."""
@@ -282,6 +274,8 @@ def main() -> None:
         control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         return
     control.set_inheritable(False)
+    # What a call says before it is killed is in its log, and in the order in which it was said.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text file, which it always is here
     become_subreaper()
     zygote = _Zygote(control)
     control.send(json.dumps({"pid": os.getpid(), "skipped": os.environ.pop(SKIPPED, "")}).encode())
