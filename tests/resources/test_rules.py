@@ -25,7 +25,49 @@ def column(rest: str) -> str:
     [
         (FILES, "source: {files: '../a.csv'}", "../a.csv leaves the repository"),
         ("source: {files: /srv/../a.csv}", "source: {files: ~/a.csv}", "~/a.csv depends on who runs the operator"),
-        (FILES, "source: {files: 's3://b/a.csv'}", "s3:// is planned, and not part of this version yet"),
+        ("source: {files: 's3://b/a.csv'}", "source: {files: 'ftp://b/a.csv'}", "ftp:// is no place that files are read from"),
+        ("source: {files: 's3://b/*.csv'}", "source: {files: 's3://b'}", "s3://b names no objects of a bucket"),
+        (FILES, "source: {format: csv}", "spec.source names neither files nor sql"),
+        (
+            "source: {files: 's3://b/*.csv', storage: {region: eu}}",
+            "source: {files: '/srv/*.csv', storage: {region: eu}}",
+            "storage is for files in S3, such as s3://bucket/prefix/*.parquet",
+        ),
+        (
+            "source: {files: 's3://b/*.csv', storage: {accessKey: {env: A}, secretKey: {env: B}}}",
+            "source: {files: 's3://b/*.csv', storage: {accessKey: {env: A}}}",
+            "an access key and its secret go together",
+        ),
+        (
+            "source: {sql: {url: 'postgresql://me@db/shop', query: select 1}}",
+            "source: {sql: {url: 'postgresql://me:hush@db/shop', query: select 1}}",
+            "the address of the database holds a password, which everybody who reads the repository then knows",
+        ),
+        (
+            "source: {sql: {url: {env: SHOP}, query: select 1}}, refresh: 5m",
+            "source: {sql: {url: 'mysql://db/shop', query: select 1}}, refresh: 5m",
+            "spec.source.sql.url is of no database that can be read: PostgreSQL, SQLite and DuckDB are",
+        ),
+        (
+            "source: {sql: {url: 'sqlite:////srv/shop.db', query: select 1}}, refresh: 5m",
+            "source: {sql: {url: 'sqlite:///data/shop.db', query: select 1}}, refresh: 5m",
+            "what is committed changes by commits alone, and needs no refresh",
+        ),
+        (
+            "source: {sql: {url: {env: SHOP}, query: select 1}}",
+            "source: {sql: {url: {env: SHOP}, query: ' ; '}}",
+            "the query is empty",
+        ),
+        (
+            f"{FILES}, webhook: {{token: {{env: T}}}}",
+            f"{FILES}, webhook: {{token: {{env: T}}, secret: {{env: S}}}}",
+            "spec.webhook takes one of token and secret",
+        ),
+        (
+            f"{FILES}, accept: [x]",
+            f"{FILES}, accept: [x], schema: [{{name: x, type: date}}]",
+            "a schema says which columns there are, and accept has no say",
+        ),
         (
             "source: {files: a.json, format: csv}",
             "source: {files: a.json}",

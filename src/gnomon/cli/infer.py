@@ -1,6 +1,5 @@
 """``gnomon infer``: a schema to review, proposed from what the rows hold."""
 
-import glob
 import re
 import tempfile
 from difflib import get_close_matches
@@ -14,7 +13,7 @@ from gnomon.cli.manifest_files import manifest_files, repository_root
 from gnomon.data.reading import scan
 from gnomon.data.schema import infer_columns
 from gnomon.data.snapshot import TakenSnapshot, take_snapshot
-from gnomon.data.sources import list_files
+from gnomon.data.sources import list_files, on_machine
 from gnomon.errors import NotFoundError, UsageError
 from gnomon.resources.compile import compile_tree
 from gnomon.resources.dataset import FORMAT_SUFFIXES, Column, Dataset, DatasetSpec, Source
@@ -60,10 +59,7 @@ def _declared_source(what: str, repo: Path) -> Source:
         raise NotFoundError(f"there is no good Dataset {what} in {root}", _mend(what, list(datasets), bool(compiled.problems)))
     if len(found) > 1:
         raise UsageError(f"{what} is declared in several namespaces", f"write one of {', '.join(found)}")
-    source = datasets[found[0]].spec.source
-    if source.files.startswith("/") or "://" in source.files:
-        return source
-    return source.model_copy(update={"files": f"{glob.escape(str(root))}/{source.files}"})
+    return on_machine(datasets[found[0]].spec.source, root)
 
 
 def _mend(what: str, names: list[str], has_problems: bool) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from gnomon.data.checks import run_checks
+from gnomon.data.query_batches import Query
 from gnomon.data.reading import scan
 from gnomon.data.schema import enforce
 from gnomon.data.snapshot import Snapshot, take_snapshot
@@ -52,6 +53,7 @@ def take_in(
     objects: ObjectStore,
     export_blob: Callable[[str, Path], None],
     known: Mapping[str, Digest] | None = None,
+    scratch: Path | None = None,
 ) -> Intake:
     """Read a dataset's files as they are now, and return a snapshot that holds everything the dataset declares.
 
@@ -61,13 +63,14 @@ def take_in(
         objects: Where content and manifest are kept.
         export_blob: Writes a blob of the repository to a file.
         known: ``known`` of the last intake.
+        scratch: A folder for what is not in its place yet; the system's where it is None.
 
     Raises:
         CheckFailedError: Checks with ``fail: block`` do not hold, and nothing else is wrong.
         DataError: Files, values or rules are wrong: all of them, with rows and examples.
     """
-    files = list_files(dataset.spec.source, tree)
-    taken = take_snapshot(dataset.spec, files, objects, export_blob, known)
+    files = list_files(dataset.spec.source, tree, key=dataset.spec.key)
+    taken = take_snapshot(dataset.spec, files, objects, export_blob, known, scratch)
     frame = scan(taken.snapshot, [objects.path(file.digest) for file in taken.snapshot.files])
     warned = _hold_to(dataset.spec, frame)
     return Intake(
@@ -76,8 +79,14 @@ def take_in(
         fingerprint=fingerprint(files),
         known=taken.known,
         paths=tuple(sorted(file.path for file in files)),
-        warnings=taken.warnings + warned,
+        warnings=taken.warnings + warned + _order_warnings(dataset.spec),
     )
+
+
+def _order_warnings(spec: DatasetSpec) -> tuple[str, ...]:
+    if spec.source.sql is None or Query(spec.source.sql.query, spec.key).is_ordered:
+        return ()
+    return ("the query names no order, and the same rows in another order are another snapshot: declare key, or add order by",)
 
 
 def _hold_to(spec: DatasetSpec, frame: pl.LazyFrame) -> tuple[str, ...]:

@@ -113,6 +113,7 @@ def take_snapshot(
     objects: ObjectStore,
     export_blob: Callable[[str, Path], None],
     known: Mapping[str, Digest] | None = None,
+    scratch: Path | None = None,
 ) -> TakenSnapshot:
     """Keep the content of ``files`` and return the manifest, which is kept too.
 
@@ -122,8 +123,10 @@ def take_snapshot(
         objects: Where content is kept.
         export_blob: Writes a blob of the repository to a file.
         known: What an earlier call returned.
+        scratch: A folder for what is not in its place yet, on the disk of ``objects``; the system's where it is None.
 
     Raises:
+        StoreError: What keeps a file does not answer.
         DataError: A file cannot be read, values do not fit, or the files do not agree: all that is wrong, at once.
     """
     reading = _reading(spec)
@@ -135,7 +138,7 @@ def take_snapshot(
         found = _known_profile(objects, (known or {}).get(key))
         try:
             if found is None:
-                found = profile(_kept(file, objects, export_blob), spec.columns)
+                found = profile(_kept(file, objects, export_blob, scratch), spec.columns)
         except DataError as error:
             problems.append(error)
             continue
@@ -173,16 +176,20 @@ def _known_profile(objects: ObjectStore, digest: Digest | None) -> FileProfile |
     return found if objects.exists(found.digest) else None
 
 
-def _kept(file: SourceFile, objects: ObjectStore, export_blob: Callable[[str, Path], None]) -> Content:
+def _kept(file: SourceFile, objects: ObjectStore, export_blob: Callable[[str, Path], None], scratch: Path | None) -> Content:
     """Bring a file's content into the object store. What is kept is hashed as it is copied, so it cannot change any more."""
-    with tempfile.TemporaryDirectory(prefix="gnomon-intake-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gnomon-intake-", dir=scratch) as folder:
         if file.local is not None:
             digest = _keep_local(file, file.local, objects, Path(folder))
         else:
-            exported = Path(folder) / "blob"
-            export_blob(file.blob or "", exported)
-            _refuse_pointer(file, exported)
-            digest = objects.put_file(_unpacked(file, exported, Path(folder)), move=True)
+            content = Path(folder) / "content"
+            exported = content if file.fetch is None else Path(folder) / "blob"
+            if file.blob is not None:
+                export_blob(file.blob, exported)
+                _refuse_pointer(file, exported)
+            if file.fetch is not None:
+                file.fetch(exported if file.blob is not None else None, content)
+            digest = objects.put_file(_unpacked(file, content, Path(folder)), move=True)
     return Content(file.path, objects.path(digest), digest, file.format)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gnomon.data.intake import take_in
+from gnomon.data.sources import on_machine
 from gnomon.errors import ManifestError, NotFoundError, UsageError
 from gnomon.operator.actions import PipelineInputs, StartPipelineRun
 from gnomon.operator.checkouts import Checkouts, code_files
@@ -164,10 +165,7 @@ def _snapshots(
 
 def _on_machine(dataset: Dataset, root: Path) -> Dataset:
     """Return a dataset whose files of the repository are those of the folder."""
-    files = dataset.spec.source.files
-    if files.startswith("/"):
-        return dataset
-    source = dataset.spec.source.model_copy(update={"files": str(root / files)})
+    source = on_machine(dataset.spec.source, root)
     return dataset.model_copy(update={"spec": dataset.spec.model_copy(update={"source": source})})
 
 

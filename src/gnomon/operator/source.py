@@ -183,7 +183,7 @@ def _sources(declared: Iterable[tuple[ResourceKey, Declared]], tree: tuple[TreeE
 
 def _is_on_machine(declared: Declared) -> bool:
     """Return whether a dataset's files lie outside the repository, where they change without a commit."""
-    return isinstance(declared.resource, Dataset) and declared.resource.spec.source.files.startswith("/")
+    return isinstance(declared.resource, Dataset) and declared.resource.spec.source.is_outside
 
 
 def declared_of(record: ResourceRecord) -> Declared:

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from gnomon.resources.alternatives import OTHER_NAMES, UNEXPORTED
 from gnomon.resources.base import NAME_PATTERN, Resource, Strict
+from gnomon.resources.dataset import ENDPOINT_PATTERN
 from gnomon.resources.documents import Finding, Node, NodePath
 from gnomon.resources.model import Candidate
 from gnomon.resources.pipeline import FUNCTION_PATTERN, PARAMETER_PATTERN, RESULT_PATTERN, SECRET_PATTERN
@@ -45,6 +46,7 @@ _PATTERNS = {
     RESULT_PATTERN: "a name of lowercase letters, digits, - and _, which begins with a letter",
     PARAMETER_PATTERN: "the name of a parameter: letters, digits and _",
     SECRET_PATTERN: "the name of an environment variable, such as SLACK_TOKEN",
+    ENDPOINT_PATTERN: "the address of a server: https://host:port",
 }
 _QUOTED = re.compile(r"'([^']*)'")
 

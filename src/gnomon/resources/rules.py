@@ -3,15 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from pathlib import PurePosixPath
 
 from gnomon.resources.alternatives import alternative
 from gnomon.resources.compiled import AnyResource
-from gnomon.resources.dataset import FORMAT_SUFFIXES, NUMERIC_TYPES, Column, Dataset, DatasetSpec
+from gnomon.resources.dataset import NUMERIC_TYPES, Column, Dataset, DatasetSpec
 from gnomon.resources.documents import NodePath
 from gnomon.resources.feature import feature_names
-from gnomon.resources.gate_rules import slice_gate_violations
 from gnomon.resources.feature_rules import feature_violations, unfit_features
+from gnomon.resources.gate_rules import slice_gate_violations
 from gnomon.resources.model import (
     ALGORITHMS_BY_TASK,
     METRICS_BY_TASK,
@@ -31,6 +30,7 @@ from gnomon.resources.quantities import parse_duration, parse_size
 from gnomon.resources.release import Release
 from gnomon.resources.search_rules import search_violations
 from gnomon.resources.service import Service
+from gnomon.resources.source_rules import source_violations
 from gnomon.resources.task_rules import task_violations
 from gnomon.resources.violation import Violation
 from gnomon.resources.window_rules import window_violations
@@ -88,7 +88,7 @@ def _project(project: Project) -> Iterator[Violation]:
 
 
 def _dataset(spec: DatasetSpec) -> Iterator[Violation]:
-    yield from _source(spec)
+    yield from source_violations(spec)
     mend = "give each its own name"
     yield from _doubled(("spec", "schema"), (c.name for c in spec.columns), "columns", mend, key="name")
     yield from _doubled(("spec", "checks"), (c.name for c in spec.checks), "checks", mend, key="name")
@@ -96,6 +96,7 @@ def _dataset(spec: DatasetSpec) -> Iterator[Violation]:
     yield from _doubled(("spec", "features"), feature_names(spec.features), "features", mend, key="name")
     yield from unfit_features(spec.features, (), {column.name: column.type for column in spec.columns}, spec.time)
     yield from _doubled(("spec", "key"), spec.key, "key columns", "name each column once")
+    yield from _doubled(("spec", "accept"), spec.accept, "accepted columns", "name each column once")
     for index, column in enumerate(spec.columns):
         yield from _column(("spec", "schema", index), column)
     if not spec.columns:
@@ -110,28 +111,6 @@ def _dataset(spec: DatasetSpec) -> Iterator[Violation]:
     if spec.time is not None and types.get(spec.time, "timestamp") not in {"timestamp", "date"}:
         cause = f'spec.time names "{spec.time}", which is of type {types[spec.time]}'
         yield Violation(("spec", "time"), cause, "name a column of type timestamp or date")
-
-
-def _source(spec: DatasetSpec) -> Iterator[Violation]:
-    path: NodePath = ("spec", "source", "files")
-    files = spec.source.files
-    if "://" in files:
-        scheme = files.partition("://")[0]
-        yield Violation(
-            path, f"{scheme}:// is planned, and not part of this version yet", "name files of the repository or the machine"
-        )
-    elif files.startswith("~"):
-        yield Violation(path, f"{files} depends on who runs the operator", "write an absolute path, or one of the repository")
-    elif ".." in PurePosixPath(files).parts and not files.startswith("/"):
-        yield Violation(path, f"{files} leaves the repository", "write it from the root of the repository, without ..")
-    elif spec.source.format is None and not _says_format(PurePosixPath(files).name.lower()):
-        cause = f"{files} does not say what the files are"
-        yield Violation(path, cause, "end the name in .parquet, .csv, .jsonl or .arrow, or add format to spec.source")
-
-
-def _says_format(name: str) -> bool:
-    """Whether a file's name tells its format, or is a pattern whose files will tell theirs."""
-    return name.endswith((*FORMAT_SUFFIXES, "*", "?", "]"))
 
 
 def _column(path: NodePath, column: Column) -> Iterator[Violation]:
@@ -240,10 +219,6 @@ def _search(path: NodePath, candidate: Candidate) -> Iterator[Violation]:
 
 def _range(path: NodePath, values: Range) -> Iterator[Violation]:
     bounds = values.log or values.linear
-    for name, given in (("maxGap", gate.max_gap), ("minRows", gate.min_rows)):
-        if given is not None and gate.by is None:
-            cause = f"{dotted((*path, name))} is about slices, and by names no column"
-            yield Violation((*path, name), cause, f"add by: COLUMN, or remove {name}")
     if bounds is None or (values.log and values.linear):
         cause = f"{dotted(path)} needs one of log and linear"
         yield Violation(path, cause, "write a range such as {log: [0.001, 1000], n: 4}")
@@ -265,6 +240,10 @@ def _gate(path: NodePath, gate: Gate) -> Iterator[Violation]:
         if value is not None and gate.against is None and gate.by is None:
             cause = f"{dotted((*path, key))} compares with nothing"
             yield Violation((*path, key), cause, "add against: champion, or remove it")
+    for name, given in (("maxGap", gate.max_gap), ("minRows", gate.min_rows)):
+        if given is not None and gate.by is None:
+            cause = f"{dotted((*path, name))} is about slices, and by names no column"
+            yield Violation((*path, name), cause, f"add by: COLUMN, or remove {name}")
     if gate.confidence is not None and gate.metric in PACKED_METRICS:
         cause = f"{gate.metric} has no rows to be confident about"
         yield Violation((*path, "confidence"), cause, "remove confidence")

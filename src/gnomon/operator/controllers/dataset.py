@@ -24,7 +24,7 @@ def reconcile_dataset(declared: Declared, dataset: Dataset, desired: Desired, ob
         kept = "; the last good snapshot stays" if intake is not None and intake.snapshot else ""
         return Decision(Stalled("SourceUnavailable", f"{source.error}{kept}", _details(intake)))
     is_read = intake is not None and (intake.spec_digest, intake.fingerprint) == (declared.spec_digest, source.fingerprint)
-    waiting = Waiting(_LOOK_AGAIN, "ReadingData", f"reading {dataset.spec.source.files}", _details(intake))
+    waiting = Waiting(_LOOK_AGAIN, "ReadingData", f"reading {dataset.spec.source.spoken}", _details(intake))
     if dataset.key in observed.intakes_under_way:
         return Decision(waiting)
     read = TakeSnapshot(dataset.key, declared.spec_digest, source.fingerprint)
