@@ -2,9 +2,9 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -19,8 +19,11 @@ from gnomon.cli.output import say
 from gnomon.errors import UsageError
 from gnomon.operator.assemble import Settings, assemble, default_slots
 from gnomon.operator.home import DEFAULT_HOME, Home, HomeLock
+from gnomon.operator.jobs import Stores
+from gnomon.operator.listening import Listener
 from gnomon.resources.quantities import parse_duration
 from gnomon.stores.repositories.address import parse_address
+from gnomon.stores.repositories.interface import Repository
 
 
 def up(
@@ -37,6 +40,8 @@ def up(
     configure_logging()
     token = os.environ.pop("GNOMON_TOKEN", "")  # Popped, so that no process started from here inherits it.
     os.environ.pop("GNOMON_REPO", None)
+    variables = {name: value for name, value in os.environ.items() if name.startswith("OPENLINEAGE_")}
+    os.environ.pop("OPENLINEAGE_API_KEY", None)
     conceal_argument(_userinfo(repo))
     require_guard(listen, token)
     every, place = _interval(interval), Home(home.expanduser().resolve())
@@ -60,7 +65,7 @@ def up(
             workers=workers,
             slots=slots or default_slots(),
         )
-        assembly = assemble(settings)
+        assembly = assemble(settings, make_listener=_lineage_listener(variables, stack))
         stack.callback(assembly.close)
         stack.enter_context(_stopping_on_signals(assembly.operator.stop))
         gateway = assembly.gateway.ensure()
@@ -74,6 +79,33 @@ def up(
             say(f"the gateway was up already, and goes on at {gateway.address} instead of {serve}", err=True)
         assembly.operator.run()
         say(f"the operator stops; the gateway goes on serving (`gnomon down --home {place.path}` stops it)", err=True)
+
+
+def _lineage_listener(variables: Mapping[str, str], stack: ExitStack) -> Callable[[Stores, Repository], Listener] | None:
+    """Return what makes the listener that tells a collector of lineage; None where nobody asked for one."""
+    if not variables:
+        return None
+    from gnomon.lineage.openlineage.emitter import emitter_of  # noqa: PLC0415 - most operators tell nobody
+    from gnomon.lineage.openlineage.listener import DEFAULT_NAMESPACE, OpenLineageListener  # noqa: PLC0415 - likewise
+
+    emitter = emitter_of(variables)
+    if emitter is None:
+        return None
+    stack.callback(emitter.close)
+    namespace = variables.get("OPENLINEAGE_NAMESPACE") or DEFAULT_NAMESPACE
+
+    def made(stores: Stores, repository: Repository) -> Listener:
+        return OpenLineageListener(
+            emitter.emit,
+            stores.objects,
+            stores.records,
+            repository.url,
+            repository.branch,
+            lambda: datetime.now(UTC),
+            namespace,
+        )
+
+    return made
 
 
 def _userinfo(repo: str) -> str:

@@ -13,6 +13,7 @@ from gnomon.operator.gateway import GatewayControl
 from gnomon.operator.home import Home
 from gnomon.operator.index_jobs import IndexJobs
 from gnomon.operator.jobs import IntakeJobs, Stores
+from gnomon.operator.listening import Listener, Silence
 from gnomon.operator.loop import Operator
 from gnomon.operator.machine import this_machine
 from gnomon.operator.observe import Observer
@@ -76,8 +77,18 @@ class Assembly:
         self.records.close()
 
 
-def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) -> Assembly:
-    """Put an operator together; nothing runs yet."""
+def assemble(
+    settings: Settings,
+    clock: Callable[[], datetime] | None = None,
+    make_listener: Callable[[Stores, Repository], Listener] | None = None,
+) -> Assembly:
+    """Put an operator together; nothing runs yet.
+
+    Args:
+        settings: How it was asked to run.
+        clock: Returns the time in UTC.
+        make_listener: Makes, of what it keeps, whoever is told of readings, runs and steps.
+    """
     now = clock or (lambda: datetime.now(UTC))
     home = settings.home
     objects, artifacts = DiskObjectStore(home.objects), OciLayout(home.artifacts)
@@ -100,11 +111,12 @@ def assemble(settings: Settings, clock: Callable[[], datetime] | None = None) ->
     def make_runner(parallel: int | None) -> Runner:
         return pool.join(ProcessRunner(parallel or settings.slots, zygote=zygote))
 
-    intakes = IntakeJobs(stores, repository.export_blob, now, wake)
+    listener = make_listener(stores, repository) if make_listener is not None else Silence()
+    intakes = IntakeJobs(stores, repository.export_blob, now, wake, listener)
     indexes = IndexJobs(stores.records, objects, now, wake)
     quality = QualityJobs(stores.records, objects, wake)
     checkouts = Checkouts(home.checkouts, repository.read_blobs, repository.export_blob)
-    runs = RunJobs(home, stores, make_runner, now, wake, max(2, settings.slots), checkouts, repository.tree)
+    runs = RunJobs(home, stores, make_runner, now, wake, max(2, settings.slots), checkouts, repository.tree, listener)
     requests = RunRequests(stores.records)
     operator = Operator(
         source=SourceFollower(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gnomon.data.intake import take_in
 from gnomon.errors import GnomonError, RepositoryError, StoreError
+from gnomon.operator.listening import Listener, Silence, tell
 from gnomon.operator.state import Intake
 from gnomon.resources.dataset import Dataset
 from gnomon.resources.identity import Digest, ResourceKey, Revision
@@ -40,6 +41,7 @@ class IntakeJobs:
     export_blob: Callable[[str, Path], None]
     clock: Callable[[], datetime]
     wake: Callable[[], None]
+    listener: Listener = field(default_factory=Silence)
     _under_way: set[ResourceKey] = field(default_factory=set, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "intake"), init=False)
@@ -80,6 +82,14 @@ class IntakeJobs:
 
     def _outcome(self, dataset: Dataset, begun: Intake, tree: tuple[TreeEntry, ...]) -> Intake:
         """Return how a reading ended; where it failed, the snapshot stays the last good one."""
+        revision = begun.revision
+        tell(lambda: self.listener.intake_started(dataset, revision))
+        ended = self._attempted(dataset, begun, tree)
+        if ended.error:
+            tell(lambda: self.listener.intake_ended(dataset, revision, None, ended.error))
+        return ended
+
+    def _attempted(self, dataset: Dataset, begun: Intake, tree: tuple[TreeEntry, ...]) -> Intake:
         records = self.stores.records
         try:
             known: Mapping[str, Digest] = records.setting(_known_name(dataset.key)) or {}
@@ -89,6 +99,7 @@ class IntakeJobs:
             snapshot = SnapshotRecord(dataset.key, taken.digest, begun.revision, rows, size, now, paths)
             records.put_snapshot(snapshot)
             records.put_setting(_known_name(dataset.key), dict(taken.known))
+            tell(lambda: self.listener.intake_ended(dataset, begun.revision, (snapshot, taken.snapshot), ""))
         except (StoreError, RepositoryError, OSError) as error:
             _LOG.warning("intake_interrupted", extra={"resource": str(dataset.key), "cause": str(error)})
             return replace(begun, error=str(error), retry_at=(self.clock() + _RETRY_INTAKE).isoformat())

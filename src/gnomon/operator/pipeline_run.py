@@ -17,6 +17,7 @@ from gnomon.errors import ConflictError, StepFailedError, StoreError
 from gnomon.operator.actions import PipelineInputs, StartPipelineRun
 from gnomon.operator.cancellation import RunCancelledError
 from gnomon.operator.checkouts import Checkouts, code_files
+from gnomon.operator.listening import hear_nothing
 from gnomon.operator.pipeline_code import is_pattern
 from gnomon.operator.run_ids import new_run_id
 from gnomon.pipeline.dag import Argument, Dag, Environment, FromStep, FromStore, FunctionRef, Step
@@ -55,6 +56,8 @@ class PipelineContext:
     progress: Callable[[str], None]
     kept_blobs: MutableMapping[str, Digest] = field(default_factory=dict)
     """Files of commits that are in the object store already, by blob."""
+    listen: Callable[[StepRecord], None] = hear_nothing
+    """Told of each attempt at a step that starts or ends."""
 
 
 def begun_run(
@@ -187,6 +190,7 @@ class PipelineRun:
         )
 
     def _observe(self, step: StepRecord) -> None:
+        self.context.listen(step)
         self._records[step.name] = step
         finished = sum(1 for known in self._records.values() if known.state in _FINISHED)
         running = sorted(known.name for known in self._records.values() if known.state == "running")

@@ -18,6 +18,7 @@ from gnomon.operator.controllers.model import INTERRUPTED
 from gnomon.operator.events import EventLog
 from gnomon.operator.home import Home
 from gnomon.operator.jobs import Stores
+from gnomon.operator.listening import Listener, Silence, tell
 from gnomon.operator.model_code import checkout_of
 from gnomon.operator.pipeline_run import PipelineContext, begun_run, perform_pipeline
 from gnomon.operator.run_ids import new_run_id
@@ -62,6 +63,7 @@ class RunJobs:
     checkouts: Checkouts
     tree_of: Callable[[Revision], tuple[TreeEntry, ...]]
     """Returns the files of a commit."""
+    listener: Listener = field(default_factory=Silence)
     _jobs: dict[str, _RunJob] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _pool: ThreadPoolExecutor = field(init=False)
@@ -163,6 +165,7 @@ class RunJobs:
             ended = self._ended(job)
             if ended is not None:
                 self.stores.records.put_run(ended)
+                tell(lambda: self.listener.run_ended(ended))
             shutil.rmtree(self._workspace(run), ignore_errors=True)
         except Exception:  # noqa: BLE001 - nobody else would tell of it; the run is taken up again
             _LOG.exception("run_lost", extra={"run": run.id})
@@ -179,6 +182,8 @@ class RunJobs:
             EventLog(self.stores.records).normal(
                 run.owner, "RunStarted", f"run {run.id}: {run.message}", self.clock(), run.revision, run.id
             )
+            is_resumed = bool(self.stores.records.steps(run.id))
+            tell(lambda: self.listener.run_started(run, is_resumed=is_resumed))
             runner = self.make_runner(job.parallel)
             return job.carry_out(job, runner)
         except RunCancelledError:
@@ -223,6 +228,7 @@ class RunJobs:
             clock=self.clock,
             cancelled=job.cancelled.is_set,
             progress=lambda text: self._tell_progress(job, text),
+            listen=lambda step: tell(lambda: self.listener.step_changed(job.run, step)),
             released={target.digest: target.version for target in released},
             checkout=self._checkout(job.run.revision) if model.spec.functions else None,
         )
@@ -246,6 +252,7 @@ class RunJobs:
             clock=self.clock,
             cancelled=job.cancelled.is_set,
             progress=lambda text: self._tell_progress(job, text),
+            listen=lambda step: tell(lambda: self.listener.step_changed(job.run, step)),
         )
 
     def _ended_as(self, run: RunRecord, verdict: tuple[Literal["superseded", "failed"], str, str]) -> RunRecord:

@@ -29,6 +29,7 @@ from gnomon.inference.golden import GoldenRows
 from gnomon.inference.signature import Signature
 from gnomon.operator.actions import RunWindow
 from gnomon.operator.cancellation import RunCancelledError
+from gnomon.operator.listening import hear_nothing
 from gnomon.operator.run_environment import run_environment
 from gnomon.pipeline.dag import Dag, FromStore, Step
 from gnomon.pipeline.driver import execute
@@ -68,6 +69,8 @@ class RunContext:
     progress: Callable[[str], None]
     released: Mapping[Digest, int] = field(default_factory=dict)
     """The numbers that Git's history names, by digest."""
+    listen: Callable[[StepRecord], None] = hear_nothing
+    """Told of each attempt at a step that starts or ends."""
     checkout: Path | None = None
     """The files of the commit, where candidates are functions of the repository."""
 
@@ -281,6 +284,11 @@ class _Run:
     ) -> Mapping[str, StepRecord]:
         """Run steps of this run."""
         context = self.context
+
+        def heard(step: StepRecord) -> None:
+            context.listen(step)
+            observe(step)
+
         return execute(
             Dag(tuple(steps)),
             run=self._run.id,
@@ -291,7 +299,7 @@ class _Run:
             clock=context.clock,
             process=context.process,
             cancelled=cancelled,
-            observe=observe,
+            observe=heard,
         )
 
     def _observe(self, step: StepRecord) -> None:

@@ -1,0 +1,1 @@
+"""What goes on becomes OpenLineage events, for whoever collects lineage."""
