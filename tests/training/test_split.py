@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gnomon.errors import TrainingError
@@ -99,3 +99,23 @@ def test_parts_without_enough_rows_are_refused(split: Split, rows: int, cause: s
 def test_rows_of_one_moment_cannot_be_divided_by_time() -> None:
     with pytest.raises(TrainingError, match="0 training"):
         split_rows(Split(), "time", 100, time=np.zeros(100, dtype=np.int64))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 12), min_size=9, max_size=20), st.integers(0, 5))
+def test_rows_of_a_group_stay_on_one_side(sizes: list[int], seed: int) -> None:
+    codes = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    assume(len(codes) > 40)
+    parts = split_rows(Split(by="group", column="g", seed=seed), "group", len(codes), groups=codes)
+    sides = [set(codes[part].tolist()) for part in (parts.train, parts.validation, parts.test)]
+    assert not sides[0] & sides[1]
+    assert not sides[0] & sides[2]
+    assert not sides[1] & sides[2]
+    assert sorted([*parts.train, *parts.validation, *parts.test]) == list(range(len(codes)))
+    largest = np.bincount(codes).max()
+    assert abs(len(parts.test) - 0.2 * len(codes)) <= largest
+
+
+def test_one_group_alone_divides_into_nothing() -> None:
+    with pytest.raises(TrainingError, match="0 validation and 0 test rows"):
+        split_rows(Split(by="group", column="g"), "group", 40, groups=np.zeros(40, dtype=np.int64))
