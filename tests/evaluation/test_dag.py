@@ -54,7 +54,14 @@ def test_resamples_are_kept_for_gates_that_ask_how_sure() -> None:
         {"metric": "r2", "min": 0.5},
     )
     step = dag.evaluate_step(spec(gates=gates), PREPARE, ARTIFACT, CHAMPION, Path("l"), Path("src"))
-    assert step.params["asked"] == {"target": "y", "metric": "rmse", "compare": ["mae"], "slices": {}, "seed": 7}
+    assert step.params["asked"] == {
+        "target": "y",
+        "metric": "rmse",
+        "compare": ["mae"],
+        "compareBaseline": [],
+        "slices": {},
+        "seed": 7,
+    }
 
 
 def test_slices_are_measured_in_the_metrics_that_gates_ask_for() -> None:

@@ -35,7 +35,10 @@ def evaluate_step(
     for gate in spec.gates:
         if gate.by is not None:
             sliced.setdefault(gate.by, set()).add(gate.metric)
-    compared = {gate.metric for gate in spec.gates if gate.against == "champion" and gate.confidence is not None}
+    compared: dict[str, set[str]] = {"champion": set(), "baseline": set()}
+    for gate in spec.gates:
+        if gate.against is not None and gate.confidence is not None:
+            compared[gate.against].add(gate.metric)
     return Step(
         name=EVALUATE,
         work=FunctionRef(root, "gnomon/evaluation/steps.py", "evaluate"),
@@ -45,7 +48,8 @@ def evaluate_step(
             "asked": {
                 "target": spec.target,
                 "metric": selection_metric(spec),
-                "compare": sorted(compared),
+                "compare": sorted(compared["champion"]),
+                "compareBaseline": sorted(compared["baseline"]),
                 "slices": {column: sorted(metrics) for column, metrics in sorted(sliced.items())},
                 "seed": spec.split.seed,
             },

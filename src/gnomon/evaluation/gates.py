@@ -13,12 +13,13 @@ from gnomon.evaluation.figures import format_apart, format_gain
 from gnomon.evaluation.gate_result import GateResult
 from gnomon.evaluation.gate_result import not_measured as _failed
 from gnomon.evaluation.slice_gates import slice_results
-from gnomon.resources.model import Gate
+from gnomon.resources.model import Gate, ModelSpec, has_baseline
 from gnomon.resources.quantities import format_share, parse_duration, parse_size
-from gnomon.training.selection import LOSSES
+from gnomon.training.selection import LOSSES, selection_metric
 
 _LOSSES = LOSSES | {"latencyP99", "size"}
 
+_ASKED = {False: "asked is no worse", True: "asked is better"}
 _ROUNDING = 1e-9
 """Share of the champion's figure that is rounding: 9.9 is 1% better than 10, though floats say 0.9999999999999964%."""
 
@@ -36,6 +37,18 @@ def judge(gates: Sequence[Gate], report: Mapping[str, Any]) -> tuple[GateResult,
         report: What ``evaluation.steps.evaluate`` measured.
     """
     return tuple(result for gate in gates for result in _judged(gate, report))
+
+
+def gates_of(spec: ModelSpec) -> tuple[Gate, ...]:
+    """Return the gates of a model: those that it declares, and before them that it must beat the baseline of its task.
+
+    That one is left out with ``beatBaseline: false``, where the task has no baseline, and where a gate of its own says more.
+    """
+    metric = selection_metric(spec)
+    said = any(gate.against == "baseline" and gate.metric == metric for gate in spec.gates)
+    if not spec.beat_baseline or said or not has_baseline(spec, metric):
+        return spec.gates
+    return Gate(metric=metric, against="baseline"), *spec.gates
 
 
 def gates_table(results: Sequence[GateResult]) -> str:
@@ -58,7 +71,7 @@ def _judged(gate: Gate, report: Mapping[str, Any]) -> Iterator[GateResult]:
     if gate.min is not None:
         yield _bounded(gate.metric, gate.min, report, upper=False)
     if gate.against is not None:
-        yield from _against_champion(gate, report)
+        yield from _against(gate, gate.against, report)
     elif gate.improve_by is not None or gate.max_ratio is not None or gate.confidence is not None:
         compares = "improveBy, maxRatio and confidence compare with something: add against: champion"
         yield _failed(gate.metric, gate.metric, compares)
@@ -96,13 +109,15 @@ def _bound(metric: str, written: float | str) -> float:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """One condition against the champion: a least relative improvement, or a largest ratio."""
+    """One condition against a rival: a least relative improvement, or a largest ratio. ``strict``: equal does not do."""
 
+    rival: str
     metric: str
     description: str
     improve_by: float | None = None
     max_ratio: float | None = None
     confidence: float | None = None
+    strict: bool = False
 
     @property
     def is_loss(self) -> bool:
@@ -125,6 +140,8 @@ class _Comparison:
         if self.max_ratio is not None:
             above, below = (ours, theirs) if self.is_loss else (theirs, ours)
             return above <= self.max_ratio * below + slack
+        if self.strict:
+            return self.gained(ours, theirs) > slack
         return self.gained(ours, theirs) >= (self.improve_by or 0.0) * abs(theirs) - slack
 
     def gained(self, ours: float, theirs: float) -> float:
@@ -134,49 +151,51 @@ class _Comparison:
         """Return the improvement or the ratio, and the same in words."""
         if self.max_ratio is None:
             gain = self.gained(ours, theirs) / abs(theirs) if theirs else None
-            return gain, "champion is 0" if gain is None else format_gain(gain)
+            return gain, f"{self.rival} is 0" if gain is None else format_gain(gain)
         above, below = (ours, theirs) if self.is_loss else (theirs, ours)
         ratio = above / below if below else None
         return ratio, "divided by 0" if ratio is None else f"{ratio:.5g} x"
 
 
-def _against_champion(gate: Gate, report: Mapping[str, Any]) -> Iterator[GateResult]:
-    sure = "" if gate.confidence is None else f", {gate.confidence * 100:g}% sure"
+def _against(gate: Gate, rival: str, report: Mapping[str, Any]) -> Iterator[GateResult]:
+    metric, confidence = gate.metric, gate.confidence
+    sure = "" if confidence is None else f", {confidence * 100:g}% sure"
     if gate.improve_by is not None or gate.max_ratio is None:
-        wanted = f"better than champion by {format_share(gate.improve_by)}" if gate.improve_by else "no worse than champion"
-        yield _compared(
-            _Comparison(gate.metric, f"{gate.metric} {wanted}{sure}", gate.improve_by or 0.0, None, gate.confidence), report
-        )
+        strict = rival == "baseline" and gate.improve_by is None
+        equal = f"better than {rival}" if strict else f"no worse than {rival}"
+        wanted = f"better than {rival} by {format_share(gate.improve_by)}" if gate.improve_by else equal
+        told = f"{metric} {wanted}{sure}"
+        yield _compared(_Comparison(rival, metric, told, gate.improve_by or 0.0, None, confidence, strict), report)
     if gate.max_ratio is not None:
-        wanted = f"within {gate.max_ratio:g} x champion"
-        yield _compared(
-            _Comparison(gate.metric, f"{gate.metric} {wanted}{sure}", None, float(gate.max_ratio), gate.confidence), report
-        )
+        told = f"{metric} within {gate.max_ratio:g} x {rival}{sure}"
+        yield _compared(_Comparison(rival, metric, told, None, float(gate.max_ratio), confidence), report)
 
 
 def _compared(condition: _Comparison, report: Mapping[str, Any]) -> GateResult:
-    metric, description, bound = condition.metric, condition.description, condition.bound
-    champion = report.get("champion")
-    if champion is None:
+    metric, description, bound, rival = condition.metric, condition.description, condition.bound, condition.rival
+    theirs_sheet = report.get(rival)
+    if theirs_sheet is None and rival == "champion":
         return GateResult(metric, description, True, None, bound, "no champion", "there is no champion yet")  # noqa: FBT003
-    obstacle = _obstacle(condition, report, champion)
-    if obstacle:
+    obstacle = _obstacle(condition, report, theirs_sheet)
+    if obstacle or theirs_sheet is None:
         return _failed(metric, description, obstacle, bound)
-    ours, theirs = float(report["metrics"][metric]["value"]), float(champion["metrics"][metric]["value"])
+    ours, theirs = float(report["metrics"][metric]["value"]), float(theirs_sheet["metrics"][metric]["value"])
     measured, figure = condition.measured(ours, theirs)
     texts = format_apart(metric, ours, theirs)
-    message = f"{metric} is {texts[0]} against the champion's {texts[1]}, {_in_words(condition, ours, theirs)}"
+    message = f"{metric} is {texts[0]} against the {rival}'s {texts[1]}, {_in_words(condition, ours, theirs)}"
     if condition.confidence is None or not condition.holds(ours, theirs):
         return GateResult(metric, description, condition.holds(ours, theirs), measured, bound, figure, message)
     return _sure(condition, condition.confidence, message, figure, report)
 
 
-def _obstacle(condition: _Comparison, report: Mapping[str, Any], champion: Mapping[str, Any]) -> str:
+def _obstacle(condition: _Comparison, report: Mapping[str, Any], theirs: Mapping[str, Any] | None) -> str:
     """Return why the two cannot be compared, or an empty text."""
     metric = condition.metric
-    if not champion["comparable"]:
-        return f"the champion cannot be compared: {champion['cause']} ({champion['mend']})"
-    for whose, sheet in (("", report), (" of the champion", champion)):
+    if theirs is None:
+        return f"there is no {condition.rival} of this task"
+    if not theirs.get("comparable", True):
+        return f"the {condition.rival} cannot be compared: {theirs['cause']} ({theirs['mend']})"
+    for whose, sheet in (("", report), (f" of the {condition.rival}", theirs)):
         value, why = _value(sheet, metric)
         if value is None:
             return f"{metric}{whose} was not measured: {why}"
@@ -188,10 +207,12 @@ def _obstacle(condition: _Comparison, report: Mapping[str, Any], champion: Mappi
 def _sure(condition: _Comparison, confidence: float, message: str, figure: str, report: Mapping[str, Any]) -> GateResult:
     """Judge a condition that holds on the test rows, and shall hold in a share of their resamples too."""
     metric, description = condition.metric, condition.description
-    gains = report.get("comparison", {}).get(metric, {}).get("gains") or ()
+    compared = report["baseline"] if condition.rival == "baseline" else report
+    gains = compared.get("comparison", {}).get(metric, {}).get("gains") or ()
     if not gains:
         return _failed(metric, description, f"{message}; how sure that is was not measured: drop confidence", confidence)
-    share = sum(gain >= condition.least_gain - _ROUNDING for gain in gains) / len(gains)
+    least = condition.least_gain + (_ROUNDING if condition.strict else -_ROUNDING)
+    share = sum(gain >= least for gain in gains) / len(gains)
     told = (
         f"{message}; it holds in {share * 100:.4g}% of {len(gains)} resamples of the test rows, asked are {confidence * 100:g}%"
     )
@@ -203,7 +224,7 @@ def _in_words(condition: _Comparison, ours: float, theirs: float) -> str:
     if condition.max_ratio is not None:
         return f"{condition.measured(ours, theirs)[1]}, asked is at most {condition.max_ratio:g} x"
     gain, _ = condition.measured(ours, theirs)
-    asked = f"asked is {format_share(condition.improve_by)} better" if condition.improve_by else "asked is no worse"
+    asked = f"asked is {format_share(condition.improve_by)} better" if condition.improve_by else _ASKED[condition.strict]
     if gain is None:
         return asked
     return f"{abs(gain) * 100:.3g}% {'better' if gain > 0 else 'worse'}, {asked}" if gain else f"equal, {asked}"

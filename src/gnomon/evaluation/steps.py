@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gnomon.errors import GnomonError
 from gnomon.evaluation.answers import Answers
+from gnomon.evaluation.baselines import baseline_answers, learnt_target
 from gnomon.evaluation.bootstrap import GAIN_BOUND, LEVEL, distributions, interval, measured, relative_gain, resamples_for
 from gnomon.evaluation.metrics import MetricInfo, metrics_of
 from gnomon.evaluation.plots import plots_of
@@ -55,8 +56,9 @@ def evaluate(
         champion: Digest of what serves now.
         layout: Folder of the artifact store.
         asked: ``target`` is the target column or None, ``metric`` the model's metric; ``compare`` lists the metrics of which
-            the comparison with the champion is kept resample by resample, because a gate asks for it; ``slices`` lists the
-            metrics that gates ask for, by column; ``seed`` draws resamples.
+            the comparison with the champion is kept resample by resample, because a gate asks for it; the same of the
+            baseline with ``compareBaseline``; ``slices`` lists the metrics that gates ask for, by column; ``seed``
+            draws resamples.
 
     Raises:
         DataError: No test row has a target.
@@ -94,7 +96,9 @@ def _report(
     classes = _all_classes(ours, theirs)
     models = _answers([model for model in (ours, theirs) if isinstance(model, Judged)], given, classes, facts, asked)
     metrics = metrics_of(ours.signature.task, labelled=target is not None)
-    resampled = distributions(models, metrics, resamples_for(rows.num_rows), seed)
+    baseline = baseline_answers(models[0], rows, learnt_target(given.table, target, given.test, facts), metric, facts)
+    beside = [] if baseline is None else [baseline[1]]
+    resampled = distributions([*models, *beside], metrics, resamples_for(rows.num_rows), seed)
     sheets = [
         _sheet(judged, answers, metrics, spread)
         for judged, answers, spread in zip((ours, theirs), models, resampled, strict=False)
@@ -115,6 +119,7 @@ def _report(
         **sheets[0],
         "champion": _described(theirs, sheets),
         "comparison": _comparison(metrics, models, resampled, asked["compare"]),
+        "baseline": _baseline(metrics, models[0], baseline, resampled[[0, -1]], asked.get("compareBaseline", ())),
         "slices": slice_figures(looked, columns, metric, asked.get("slices", {}), seed),
         "worstSlices": worst_slices(looked, columns, metric, seed),
         "plots": plots_of(
@@ -225,6 +230,24 @@ def _comparison(
         if info.name in compare:
             comparison[info.name]["gains"] = [round(gain, 9) for gain in gains.tolist()]
     return comparison
+
+
+def _baseline(
+    metrics: Sequence[MetricInfo],
+    ours: Answers,
+    baseline: tuple[str, Answers] | None,
+    resampled: Floats,
+    compare: Sequence[str],
+) -> dict[str, Any] | None:
+    """Return the metrics of what needs no model, and by how much the candidate is better."""
+    if baseline is None:
+        return None
+    name, answers = baseline
+    values = measured(answers, metrics)
+    figures = {
+        info.name: _figure(info, answers, value, of) for info, value, of in zip(metrics, values, resampled[1], strict=True)
+    }
+    return {"name": name, "metrics": figures, "comparison": _comparison(metrics, [ours, answers], resampled, compare)}
 
 
 def _json(value: float) -> float | None:

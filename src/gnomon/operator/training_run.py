@@ -22,7 +22,7 @@ from gnomon.errors import NotFoundError
 from gnomon.estimators.payload import is_payload
 from gnomon.evaluation.dag import evaluate_step, render_step
 from gnomon.evaluation.gate_result import GateResult
-from gnomon.evaluation.gates import gates_table, judge
+from gnomon.evaluation.gates import gates_of, gates_table, judge
 from gnomon.evaluation.report import build_report
 from gnomon.inference.artifact import ArtifactConfig
 from gnomon.inference.golden import GoldenRows
@@ -129,7 +129,7 @@ class _Run:
             self.raise_if_cancelled()
             return self._ended("failed", "NotMeasured", measured.error, candidates=candidates)
         evaluation = self.read(measured, "report")
-        gates = judge(self.context.model.spec.gates, evaluation)
+        gates = judge(gates_of(self.context.model.spec), evaluation)
         return self._verdict(trained, artifact, evaluation, gates, candidates)
 
     def remake(self) -> Digest | str:

@@ -1,9 +1,9 @@
-"""What must hold within a gate that looks at slices."""
+"""What must hold within a gate that looks at slices, or compares with the baseline."""
 
 from collections.abc import Iterator
 
 from gnomon.resources.documents import NodePath
-from gnomon.resources.model import PACKED_METRICS, SHARE_METRICS, Gate
+from gnomon.resources.model import PACKED_METRICS, SHARE_METRICS, Gate, ModelSpec, has_baseline
 from gnomon.resources.violation import Violation
 from gnomon.resources.wording import dotted
 
@@ -23,3 +23,11 @@ def slice_gate_violations(path: NodePath, gate: Gate) -> Iterator[Violation]:
     if gate.max_gap is not None and gate.metric not in SHARE_METRICS:
         cause = f"{gate.metric} is not a share, and maxGap is one"
         yield Violation((*path, "maxGap"), cause, "write maxRatio, such as 1.25")
+
+
+def baseline_gate_violations(path: NodePath, gate: Gate, spec: ModelSpec) -> Iterator[Violation]:
+    """Yield why a gate ``against: baseline`` does not fit the model."""
+    if gate.against == "baseline" and not has_baseline(spec, gate.metric):
+        what = f"{spec.task} without a target" if spec.task == "anomaly" and spec.target is None else spec.task
+        cause = f"there is no baseline of {gate.metric} for {what}"
+        yield Violation((*path, "against"), cause, "write max or min, or against: champion")

@@ -251,8 +251,10 @@ class Gate(Strict):
     """Largest value that passes; ``latencyP99`` takes a duration (``5ms``), ``size`` a size (``50MiB``)."""
     min: float | int | None = None
     """Smallest value that passes."""
-    against: Literal["champion"] | None = None
-    """Compare with the artifact that the service runs now, on the same rows. Passes where there is no champion yet."""
+    against: Literal["champion", "baseline"] | None = None
+    """Compare on the same rows with ``champion``, the artifact that the service runs now, or with ``baseline``, what needs no
+    model, such as the mean. Passes where there is no champion yet.
+    """
     improve_by: Share | None = None
     """With ``against``: the least relative improvement. 0% lets an equal candidate pass."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] | None = None
@@ -385,6 +387,8 @@ class ModelSpec(Strict):
     """What starts further runs."""
     resources: Resources = Resources()
     """What one training step may use."""
+    beat_baseline: bool = True
+    """Refuse what is not better than the baseline of its task, such as the mean, by the metric that chooses."""
     runtime: Literal["onnx", "python"] = "onnx"
     """How it is served: as a graph, or, where the winner is a ``python`` candidate that returned an estimator, by isolated
     processes of Python."""
@@ -406,6 +410,13 @@ class Model(Resource):
     """Which candidates are trained on which data, and which gates the winner must pass."""
 
     kind: Literal["Model"] = "Model"
+def has_baseline(spec: ModelSpec, metric: Metric) -> bool:
+    """Return whether something that needs no model can be measured by this metric."""
+    if spec.task not in BASELINE_TASKS or metric in METRICS_WITHOUT_BASELINE | PACKED_METRICS:
+        return False
+    return spec.task != "anomaly" or spec.target is not None
+
+
     """Always ``Model``."""
     spec: ModelSpec
     """What is wanted."""

@@ -10,7 +10,7 @@ from gnomon.resources.dataset import NUMERIC_TYPES, Column, Dataset, DatasetSpec
 from gnomon.resources.documents import NodePath
 from gnomon.resources.feature import feature_names
 from gnomon.resources.feature_rules import feature_violations, unfit_features
-from gnomon.resources.gate_rules import slice_gate_violations
+from gnomon.resources.gate_rules import baseline_gate_violations, slice_gate_violations
 from gnomon.resources.model import (
     ALGORITHMS_BY_TASK,
     METRICS_BY_TASK,
@@ -153,6 +153,7 @@ def _model(spec: ModelSpec) -> Iterator[Violation]:
         if gate in spec.gates[:index]:
             yield Violation(path, f"{dotted(path)} repeats an earlier gate", "keep one of them")
         yield from _gate(path, gate)
+        yield from baseline_gate_violations(path, gate, spec)
     yield from _positive(("spec", "resources", "timeout"), spec.resources.timeout)
     if spec.resources.memory == 0:
         yield Violation(("spec", "resources", "memory"), "spec.resources.memory is 0 bytes", "write at least 512MiB")
