@@ -55,6 +55,8 @@ Metric = Literal[
     "precision",
     "recall",
     "logLoss",
+    "brier",
+    "calibrationError",
     "rocAuc",
     "averagePrecision",
     "silhouette",
@@ -124,7 +126,17 @@ TASKS_BY_ALGORITHM: Mapping[Algorithm, tuple[Task, ...]] = {
 """What each algorithm can learn."""
 METRICS_BY_TASK: Mapping[Task, tuple[Metric, ...]] = {
     "regression": ("rmse", "mae", "r2"),
-    "classification": ("accuracy", "balancedAccuracy", "f1", "precision", "recall", "logLoss", "rocAuc"),
+    "classification": (
+        "accuracy",
+        "balancedAccuracy",
+        "f1",
+        "precision",
+        "recall",
+        "logLoss",
+        "brier",
+        "calibrationError",
+        "rocAuc",
+    ),
     "clustering": ("silhouette", "daviesBouldin", "calinskiHarabasz"),
     "density": ("logLikelihood",),
     "reduction": ("explainedVariance", "reconstructionError", "trustworthiness"),
@@ -148,6 +160,10 @@ DEFAULT_METRICS: Mapping[Task, Metric] = {
 DEFAULT_CONTAMINATION = 0.05
 DEFAULT_SLICE_ROWS = 100
 """What a slice must hold for a gate to look at it, where the gate does not say."""
+BASELINE_TASKS: frozenset[Task] = frozenset({"regression", "classification", "forecasting", "reduction", "anomaly"})
+"""Tasks in which something can be answered without a model; ``anomaly`` where a target tells which rows are anomalous."""
+METRICS_WITHOUT_BASELINE: frozenset[Metric] = frozenset({"calibrationError", "trustworthiness", "shareError", "anomalyShare"})
+"""Metrics that tell nothing of what needs no model."""
 PACKED_METRICS: frozenset[Metric] = frozenset({"latencyP99", "size"})
 """Measured on the packed artifact alone: they fit every task, and gate only."""
 SHARE_METRICS: frozenset[Metric] = frozenset(
@@ -159,6 +175,7 @@ SHARE_METRICS: frozenset[Metric] = frozenset(
         "recall",
         "rocAuc",
         "averagePrecision",
+        "calibrationError",
         "trustworthiness",
         "shareError",
         "anomalyShare",
@@ -383,12 +400,12 @@ class ModelSpec(Strict):
     """
     gates: tuple[Gate, ...] = ()
     """What the best candidate must pass to become a version."""
+    beat_baseline: bool = True
+    """Refuse what is not better than the baseline of its task, such as the mean, by the metric that chooses."""
     retrain: Retrain = Retrain()
     """What starts further runs."""
     resources: Resources = Resources()
     """What one training step may use."""
-    beat_baseline: bool = True
-    """Refuse what is not better than the baseline of its task, such as the mean, by the metric that chooses."""
     runtime: Literal["onnx", "python"] = "onnx"
     """How it is served: as a graph, or, where the winner is a ``python`` candidate that returned an estimator, by isolated
     processes of Python."""
@@ -406,10 +423,6 @@ class ModelSpec(Strict):
         return self.model_dump(mode="json", by_alias=True)
 
 
-class Model(Resource):
-    """Which candidates are trained on which data, and which gates the winner must pass."""
-
-    kind: Literal["Model"] = "Model"
 def has_baseline(spec: ModelSpec, metric: Metric) -> bool:
     """Return whether something that needs no model can be measured by this metric."""
     if spec.task not in BASELINE_TASKS or metric in METRICS_WITHOUT_BASELINE | PACKED_METRICS:
@@ -417,6 +430,10 @@ def has_baseline(spec: ModelSpec, metric: Metric) -> bool:
     return spec.task != "anomaly" or spec.target is not None
 
 
+class Model(Resource):
+    """Which candidates are trained on which data, and which gates the winner must pass."""
+
+    kind: Literal["Model"] = "Model"
     """Always ``Model``."""
     spec: ModelSpec
     """What is wanted."""
