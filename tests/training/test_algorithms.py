@@ -217,5 +217,5 @@ def exported(prepared: Prepared, candidate: CandidatePlan) -> bytes:
 def test_what_a_library_refuses_is_told_as_a_training_error() -> None:
     raw = Matrices.of(np.array([[1.0], [2.0], [3.0]], np.float32), np.zeros((3, 0), np.int64), np.zeros((3, 0), object))
     rows = TrainingRows(raw, np.array([1.0, np.nan, 3.0]), 0, ordered=False, seed=1)
-    with pytest.raises(TrainingError, match="candidate ridge cannot be fitted: Input y contains NaN"):
+    with pytest.raises(TrainingError, match="candidate ridge cannot be fitted: array must not contain infs or NaNs"):
         fit_model(plan("regression", "ridge"), rows)
