@@ -17,6 +17,8 @@ from gnomon.errors import ConflictError, CorruptBlobError, GnomonError, NotFound
 from gnomon.lineage.kept import Kept, opened
 from gnomon.lineage.reproduction import reproduce
 from gnomon.operator.home import Home
+from gnomon.resources.identity import Revision
+from gnomon.stores.records.interface import RunRecord
 from tests.operator.rig import Rig
 
 
@@ -24,10 +26,14 @@ def another_day() -> datetime:
     return datetime(2031, 2, 3, 4, 5, tzinfo=UTC)
 
 
+def of_model(kept: Kept) -> RunRecord:
+    return next(run for run in kept.records.runs() if run.owner.kind == "Model")
+
+
 @contextmanager
 def changed_run(kept: Kept, **changes: object) -> Iterator[None]:
     """Let the records tell something else of the newest run, for a while."""
-    run = kept.records.runs(limit=1)[0]
+    run = of_model(kept)
     kept.records.put_run(replace(run, **changes))  # type: ignore[arg-type]  # names of its fields
     try:
         yield
@@ -70,14 +76,24 @@ def test_a_version_is_the_same_in_another_process_folder_and_environment_while_t
 
 
 def test_the_whole_search_comes_to_the_same_on_another_day(rig: Rig, kept: Kept) -> None:
-    newest = kept.records.runs(limit=1)[0].id
+    newest = of_model(kept).id
     found = reproduce(kept, newest, slots=2, whole=True, clock=another_day, zygote=rig.assembly.zygote)
     assert found.is_equal, found.message
     assert {step.name for step in found.steps} == {"prepare", "fit-ridge", "refit-ridge", "evaluate"}
 
 
+def test_a_run_of_a_pipeline_is_the_same_again_and_one_of_uncommitted_files_is_refused(rig: Rig, kept: Kept) -> None:
+    run = next(run for run in kept.records.runs() if run.owner.kind == "Pipeline")
+    found = reproduce(kept, run.id, slots=2, clock=another_day, zygote=rig.assembly.zygote)
+    assert found.is_equal, found.message
+    assert [step.name for step in found.steps] == ["input:table", "rows", "twice"]
+    kept.records.put_run(replace(run, id="another", revision=Revision("working-tree")))
+    with pytest.raises(UsageError, match="in no commit"):
+        reproduce(kept, "another", slots=1)
+
+
 def test_another_environment_and_another_result_are_named(rig: Rig, kept: Kept) -> None:
-    run = kept.records.runs(limit=1)[0]
+    run = of_model(kept)
     older = {**run.summary["environment"], "python": "3.10.1 (cpython)", "libraries": {"numpy": "1.26.4"}}
     search = json.loads(json.dumps(run.summary["search"]))
     search["order"][0]["params"] = {"alpha": 30.0}
@@ -107,7 +123,7 @@ def test_a_data_file_that_is_not_what_it_was_is_refused(kept: Kept, tmp_path: Pa
     copied = Home(tmp_path / "home")
     shutil.copytree(kept.home.path, copied.path, ignore=shutil.ignore_patterns("gateway"))
     with opened(copied) as other:
-        digest = json.loads(other.objects.get(other.records.runs(limit=1)[0].snapshot))["files"][0]["digest"]
+        digest = json.loads(other.objects.get(of_model(other).snapshot))["files"][0]["digest"]
         place = other.objects.path(digest)
         place.chmod(0o644)
         place.write_bytes(place.read_bytes() + b"1,2,3\n")

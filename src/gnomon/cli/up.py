@@ -65,7 +65,7 @@ def up(
             workers=workers,
             slots=slots or default_slots(),
         )
-        assembly = assemble(settings, make_listener=_lineage_listener(variables, stack))
+        assembly = assemble(settings, make_listener=lineage_listener(variables, stack))
         stack.callback(assembly.close)
         stack.enter_context(_stopping_on_signals(assembly.operator.stop))
         gateway = assembly.gateway.ensure()
@@ -81,7 +81,7 @@ def up(
         say(f"the operator stops; the gateway goes on serving (`gnomon down --home {place.path}` stops it)", err=True)
 
 
-def _lineage_listener(variables: Mapping[str, str], stack: ExitStack) -> Callable[[Stores, Repository], Listener] | None:
+def lineage_listener(variables: Mapping[str, str], stack: ExitStack) -> Callable[[Stores, Repository], Listener] | None:
     """Return what makes the listener that tells a collector of lineage; None where nobody asked for one."""
     if not variables:
         return None

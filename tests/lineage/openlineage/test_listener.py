@@ -1,62 +1,21 @@
-"""A run of the operator, as a collector of lineage hears of it."""
+"""What an operator does, as a collector of lineage hears of it."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gnomon.errors import UsageError
 from gnomon.lineage.openlineage.emitter import emitter_of
-from gnomon.lineage.openlineage.listener import OpenLineageListener
-from gnomon.operator.assemble import Settings, assemble
-from gnomon.operator.jobs import Stores
-from gnomon.stores.repositories.interface import Repository
-from tests.lineage.openlineage.collector import collecting
+from tests.lineage.conftest import HeardRig
 from tests.lineage.openlineage.structure import require_event
-from tests.operator.rig import FILES, Rig
-from tests.operator.states import MODEL
 
 
-class HeardRig(Rig):
-    """An operator that tells a collector."""
-
-    variables: Mapping[str, str]
-
-    def start(self) -> None:
-        """Put the operator together as ``gnomon up`` does."""
-        self.home.create()
-        emitter = emitter_of(self.variables)
-        assert emitter is not None
-        self.emitter = emitter
-
-        def made(stores: Stores, repository: Repository) -> OpenLineageListener:
-            return OpenLineageListener(
-                emitter.emit, stores.objects, stores.records, repository.url, "main", lambda: datetime.now(UTC)
-            )
-
-        settings = Settings(str(self.remote), "main", self.home, "127.0.0.1:0", None, timedelta(seconds=20), workers=1, slots=2)
-        self.assembly = assemble(settings, self.clock, made)
-        self.assembly.operator.source.poll()
-
-
-def test_readings_runs_and_steps_are_told_with_what_they_read_and_made(tmp_path: Path) -> None:
-    with collecting() as collector:
-        HeardRig.variables = {"OPENLINEAGE_URL": collector.url, "OPENLINEAGE_API_KEY": "a key"}
-        rig = HeardRig(tmp_path)
-        try:
-            rig.push({path: text for path, text in FILES.items() if path != "service.yaml"})
-            rig.until(lambda: rig.reason(MODEL).startswith("True"))
-            rig.push({"data/two.csv": "a,b\n1,2\n"})
-            rig.until(lambda: bool(rig.events("DataRefused")))
-            run = rig.runs()[-1]
-        finally:
-            rig.close()
-            rig.emitter.close()
-        events = collector.events
-    assert (rig.emitter.dropped, rig.emitter.sent) == (0, len(events))
-    assert set(collector.requests) == {("/api/v1/lineage", "Bearer a key")}
+def test_readings_runs_and_steps_are_told_with_what_they_read_and_made(rig: HeardRig) -> None:
+    run = next(run for run in rig.runs() if run.state == "passed")
+    rig.push({"data/two.csv": "a,b\n1,2\n"})
+    rig.until(lambda: bool(rig.events("DataRefused")))
+    rig.until(lambda: any(event["eventType"] == "FAIL" for event in rig.lineage_events()))
+    events = rig.lineage_events()
     for event in events:
         require_event(event)
 
@@ -82,6 +41,11 @@ def test_readings_runs_and_steps_are_told_with_what_they_read_and_made(tmp_path:
     assert "model/default/delay.refit-ridge.model" in {item["name"] for item in refit["outputs"]}
     refused = of("dataset/default/flights", "FAIL")
     assert "data/two.csv lacks" in refused["run"]["facets"]["errorMessage"]["message"]
+    counted = of("pipeline/default/count", "COMPLETE")
+    assert counted["inputs"][0]["name"] == "dataset/default/flights"
+    assert {item["name"] for item in of("pipeline/default/count.twice", "COMPLETE")["inputs"]} == {
+        "pipeline/default/count.rows.value"
+    }
     # Each that started came to one end.
     for run_id in {event["run"]["runId"] for event in events}:
         kinds = [event["eventType"] for event in events if event["run"]["runId"] == run_id]
