@@ -12,6 +12,7 @@ from sklearn.manifold import trustworthiness
 from gnomon.evaluation.answers import Answers, CountedAnswers, once
 from gnomon.evaluation.metrics import METRICS, metrics_of
 from gnomon.resources.model import Metric
+from gnomon.training.losses import classification_figures
 from gnomon.training.selection import LOSSES
 from gnomon.training.structure import kept_neighbours, silhouettes
 
@@ -42,7 +43,7 @@ def test_directions_agree_with_the_choice_between_candidates() -> None:
 
 def test_a_metric_belongs_to_the_task_that_asks_for_it() -> None:
     assert [info.name for info in metrics_of("regression")] == ["rmse", "mae", "r2"]
-    assert len(metrics_of("classification")) == 7
+    assert len(metrics_of("classification")) == 9
     assert [info.name for info in metrics_of("anomaly", labelled=False)] == ["shareError", "anomalyShare"]
 
 
@@ -230,3 +231,36 @@ def test_without_probabilities_their_metrics_are_undefined() -> None:
 def test_a_certain_and_wrong_answer_costs_a_finite_log_loss() -> None:
     answers = Answers(np.array([0]), np.array([1]), np.array([[0.0, 1.0]]), ("no", "yes"))
     assert figure("logLoss", answers) == pytest.approx(15.942, abs=0.001)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 60), st.integers(2, 4))
+@settings(max_examples=30, deadline=None)
+def test_the_brier_score_is_that_of_scikit_learn(seed: int, rows: int, classes: int) -> None:
+    answers = classified(seed, rows, classes)
+    expected = sk.brier_score_loss(answers.actual, answers.probabilities, labels=np.arange(classes), scale_by_half=False)
+    assert figure("brier", answers) == pytest.approx(expected)
+    assert figure("brier", answers) == pytest.approx(classification_figures(answers.actual, answers.probabilities)["brier"])
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 60), st.integers(2, 4))
+@settings(max_examples=30, deadline=None)
+def test_the_calibration_error_is_the_weighted_gap_of_the_bins(seed: int, rows: int, classes: int) -> None:
+    answers = classified(seed, rows, classes)
+    score, happened = answers.told_probability
+    bins = np.minimum((score * 10).astype(int), 9)
+    expected = sum(
+        np.mean(bins == k) * abs(score[bins == k].mean() - happened[bins == k].mean()) for k in range(10) if (bins == k).any()
+    )
+    assert figure("calibrationError", answers) == pytest.approx(expected)
+    told = classification_figures(answers.actual, answers.probabilities)["calibrationError"]
+    assert figure("calibrationError", answers) == pytest.approx(told)
+
+
+def test_honest_probabilities_have_almost_no_calibration_error_and_extreme_ones_have() -> None:
+    rng = np.random.default_rng(3)
+    honest = rng.random(200_000)
+    actual = (rng.random(200_000) < honest).astype(np.int64)
+    sure = np.where(honest > 0.5, 0.99, 0.01)
+    for score, low, high in ((honest, 0.0, 0.005), (sure, 0.2, 0.3)):
+        answers = Answers(actual, (score > 0.5).astype(np.int64), np.stack([1 - score, score], axis=1), ("a", "b"))
+        assert low <= figure("calibrationError", answers) <= high

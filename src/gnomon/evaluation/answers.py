@@ -62,6 +62,15 @@ class Answers:
             figures={name: figure[rows] for name, figure in self.figures.items()},
         )
 
+    @property
+    def told_probability(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """A probability of each row, and whether it came true: of the second of two classes, or of the class answered."""
+        if self.probabilities is None:
+            raise ValueError("the model gives no probabilities")
+        if len(self.classes) == 2:
+            return self.probabilities[:, 1], np.asarray(self.actual == 1)
+        return self.probabilities.max(axis=1), np.asarray(self.actual == self.predicted)
+
     @cached_property
     def rankings(self) -> tuple["Ranking", ...]:
         """The rows ranked by the probability of each class that ``roc_auc`` asks; none where a probability is missing."""

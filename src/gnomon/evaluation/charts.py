@@ -30,6 +30,10 @@ def charts_of(report: Mapping[str, Any]) -> list[Chart]:
     if plots.get("roc"):
         caption = "How many rows of the class are found, at the price of how many others."
         drawn.append(("roc", "ROC", caption, lambda axes: _roc(axes, plots["roc"])))
+    if plots.get("precisionRecall"):
+        caption = "How many answers are right, as more rows of the class are found. Chance is its share, the broken line."
+        curves = plots["precisionRecall"]
+        drawn.append(("precision", "Precision and recall", caption, lambda axes: _precision_recall(axes, curves)))
     if "calibration" in plots:
         of = plots["calibration"]["of"]
         caption = f"How often {of or 'the answered class'} was true where it was given that probability. On the line is honest."
@@ -102,6 +106,16 @@ def _roc(axes: Axes, curves: Sequence[Mapping[str, Any]]) -> None:
     axes.set(xlabel="other rows taken for it", ylabel="rows of the class found", xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
     if len(curves) <= len(SERIES):
         axes.legend(loc="lower right")
+
+
+def _precision_recall(axes: Axes, curves: Sequence[Mapping[str, Any]]) -> None:
+    for k, curve in enumerate(curves):
+        colour = CANDIDATE if len(curves) == 1 else SERIES[k % len(SERIES)]
+        axes.plot(curve["recall"], curve["precision"], color=colour, label=label(curve["name"]))
+        axes.axhline(curve["share"], color=MUTED if len(curves) == 1 else colour, linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.set(xlabel="rows of the class found", ylabel="answers that are right", xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    if len(curves) <= len(SERIES):
+        axes.legend(loc="best")
 
 
 def _calibration(axes: Axes, calibration: Mapping[str, Any]) -> None:

@@ -29,6 +29,7 @@ from gnomon.resources.model import LABEL_METRICS
 
 Direction = Literal["loss", "score"]
 
+CALIBRATION_BINS = 10
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 """Artifacts answer in float32: a probability below its resolution is not told from zero. scikit-learn clips there too."""
 
@@ -111,6 +112,44 @@ def log_loss(rows: CountedAnswers) -> Floats:
     known = rows.answers.actual < len(rows.answers.classes)
     chosen = probabilities[np.arange(rows.answers.rows), np.where(known, rows.answers.actual, 0)]
     return rows.mean(-np.log(np.clip(np.where(known, chosen, 0.0), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)))
+
+
+def brier_losses(probabilities: Floats, actual: NDArray[np.int64]) -> Floats:
+    """Return the squared distance of each row's probabilities from the true class, (n,), in [0, 2].
+
+    A class that the model does not know is at distance sum(p²) + 1.
+    """
+    known = actual < probabilities.shape[1]
+    chosen = np.where(known, probabilities[np.arange(len(actual)), np.where(known, actual, 0)], 0.0)
+    return np.asarray(np.square(probabilities).sum(axis=1) - 2 * chosen + 1)
+
+
+def brier(rows: CountedAnswers) -> Floats:
+    """Return the Brier score: the mean over rows of sum over classes of (probability - truth)², in [0, 2]; 0 is perfect.
+
+    With two classes that is twice the squared error of the probability of one of them.
+    Source: Brier (1950), Monthly Weather Review 78:1.
+    """
+    if rows.answers.probabilities is None:
+        return np.full(len(rows.counts), np.nan)
+    return rows.mean(brier_losses(rows.answers.probabilities, np.asarray(rows.answers.actual, dtype=np.int64)))
+
+
+def calibration_error(rows: CountedAnswers) -> Floats:
+    """Return the expected calibration error, in [0, 1]: how far given probabilities are from the shares that came true.
+
+    Rows are put into ten bins of equal width by the probability of the second of two classes, or of the class that was
+    answered where there are more. It is the mean over bins, weighted by rows, of |mean probability - share that was true|.
+    Few rows have one above 0 also where probabilities are honest.
+    Source: Pakdaman Naeini, Cooper & Hauskrecht (2015), AAAI; Guo et al. (2017), ICML.
+    """
+    if rows.answers.probabilities is None or not np.isfinite(rows.answers.probabilities).all():
+        return np.full(len(rows.counts), np.nan)
+    score, happened = rows.answers.told_probability
+    bins = np.clip((score * CALIBRATION_BINS).astype(np.int64), 0, CALIBRATION_BINS - 1)
+    apart = np.zeros((len(score), CALIBRATION_BINS))
+    apart[np.arange(len(score)), bins] = happened - score
+    return np.asarray(np.abs(rows.counts @ apart).sum(axis=1) / rows.total)
 
 
 def roc_auc(rows: CountedAnswers) -> Floats:
@@ -231,6 +270,8 @@ METRICS: Mapping[str, MetricInfo] = _table(
     MetricInfo("precision", "score", _CLASSES, precision, "no row is anomalous, or answered to be"),
     MetricInfo("recall", "score", _CLASSES, recall, "no row is anomalous, or answered to be"),
     MetricInfo("logLoss", "loss", _CLASSIFICATION, log_loss, "the model gives no probabilities"),
+    MetricInfo("brier", "loss", _CLASSIFICATION, brier, "the model gives no probabilities"),
+    MetricInfo("calibrationError", "loss", _CLASSIFICATION, calibration_error, "the model gives no probabilities"),
     MetricInfo("rocAuc", "score", _CLASSES, roc_auc, "no class has rows on both sides, or there are no probabilities"),
     MetricInfo("averagePrecision", "score", ("anomaly",), average_precision, "no row is anomalous"),
     MetricInfo("silhouette", "score", ("clustering",), silhouette, _CLUSTERS),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.evaluation.answers import Answers, CountedAnswers, once
-from gnomon.evaluation.metrics import METRICS
+from gnomon.evaluation.metrics import CALIBRATION_BINS, METRICS
 from gnomon.evaluation.structure_plots import forecast_plot, structure_plots
 
 Floats = NDArray[np.float64]
@@ -19,8 +19,8 @@ WITHOUT_TARGET = frozenset({"clustering", "density", "reduction", "anomaly"})
 SAMPLED_ROWS = 800
 _RESIDUAL_BINS = 40
 _QUANTILE_BINS = 20
-_CALIBRATION_BINS = 10
 _CURVE_POINTS = 120
+_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _TIME_BINS = 24
 _ROWS_PER_SPAN = 20
 _YEAR_1, _YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000  # what calendars of axes know
@@ -98,7 +98,10 @@ def _classification(answers: Answers) -> dict[str, Any]:
     plots: dict[str, Any] = {"confusion": _confusion(answers), "perClass": _per_class(answers)}
     if probabilities is not None and np.isfinite(probabilities).all():
         plots["roc"] = _roc(answers, probabilities)
-        plots["calibration"] = _calibration(answers, probabilities)
+        plots["precisionRecall"] = _precision_recall(answers, probabilities)
+        plots["calibration"] = _calibration(answers)
+        if len(answers.classes) == 2:
+            plots["thresholds"] = _thresholds(answers, probabilities[:, 1])
     return plots
 
 
@@ -157,23 +160,62 @@ def _roc_points(score: Floats, positive: NDArray[np.bool_]) -> tuple[list[float]
     return [round(x, 5) for x in false_rate[grid].tolist()], [round(y, 5) for y in true_rate[grid].tolist()]
 
 
-def _calibration(answers: Answers, probabilities: Floats) -> dict[str, Any]:
+def _precision_recall(answers: Answers, probabilities: Floats) -> list[dict[str, Any]]:
+    """Return precision by recall of each class against the rest, of the second class alone where there are two."""
+    asked = [1] if len(answers.classes) == 2 else range(min(len(answers.classes), _MOST_CLASSES))
+    curves = []
+    for k in asked:
+        positive = answers.actual == k
+        if 0 < positive.sum() < answers.rows:
+            order = np.argsort(-probabilities[:, k], kind="stable")
+            last_of_ties = np.append(np.flatnonzero(np.diff(probabilities[order, k])), answers.rows - 1)
+            found = np.cumsum(positive[order])[last_of_ties]
+            grid = np.unique(np.linspace(0, len(found) - 1, min(_CURVE_POINTS, len(found))).astype(int))
+            curves.append(
+                {
+                    "name": answers.classes[k],
+                    "share": float(positive.mean()),
+                    "recall": [round(x, 5) for x in (found / positive.sum())[grid].tolist()],
+                    "precision": [round(y, 5) for y in (found / (last_of_ties + 1))[grid].tolist()],
+                }
+            )
+    return curves
+
+
+def _thresholds(answers: Answers, probability: Floats) -> dict[str, Any]:
+    """Return what would be found of the second class if it were answered from a probability on."""
+    positive = answers.actual == 1
+    rows = []
+    for threshold in _THRESHOLDS:
+        answered = probability >= threshold
+        right = int((answered & positive).sum())
+        rows.append(
+            {
+                "threshold": threshold,
+                "answered": float(answered.mean()),
+                "precision": right / int(answered.sum()) if answered.any() else None,
+                "recall": right / int(positive.sum()) if positive.any() else None,
+                "f1": 2 * right / int(answered.sum() + positive.sum()) if (answered | positive).any() else None,
+            }
+        )
+    return {"of": answers.classes[1], "rows": rows}
+
+
+def _calibration(answers: Answers) -> dict[str, Any]:
     """Return, for rows of similar probability, how probable and how frequent the class was.
 
     With two classes it is the second one's probability; with more, that of the class that was answered.
     """
-    if len(answers.classes) == 2:
-        of, score, happened = answers.classes[1], probabilities[:, 1], answers.actual == 1
-    else:
-        of, score, happened = "", probabilities.max(axis=1), answers.actual == answers.predicted
-    bins = np.minimum((score * _CALIBRATION_BINS).astype(int), _CALIBRATION_BINS - 1)
-    rows = np.bincount(bins, minlength=_CALIBRATION_BINS)
+    of = answers.classes[1] if len(answers.classes) == 2 else ""
+    score, happened = answers.told_probability
+    bins = np.clip((score * CALIBRATION_BINS).astype(np.int64), 0, CALIBRATION_BINS - 1)
+    rows = np.bincount(bins, minlength=CALIBRATION_BINS)
     filled = np.flatnonzero(rows)
     return {
         "of": of,
         "rows": rows[filled].tolist(),
-        "probability": _numbers((np.bincount(bins, score, _CALIBRATION_BINS))[filled] / rows[filled]),
-        "frequency": _numbers((np.bincount(bins, happened, _CALIBRATION_BINS))[filled] / rows[filled]),
+        "probability": _numbers((np.bincount(bins, score, CALIBRATION_BINS))[filled] / rows[filled]),
+        "frequency": _numbers((np.bincount(bins, happened, CALIBRATION_BINS))[filled] / rows[filled]),
     }
 
 

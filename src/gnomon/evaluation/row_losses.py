@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.evaluation.answers import Answers
-from gnomon.evaluation.metrics import SMALLEST_PROBABILITY
+from gnomon.evaluation.metrics import SMALLEST_PROBABILITY, brier_losses
 
 Floats = NDArray[np.float64]
 
@@ -50,13 +50,3 @@ def _of_classes(answers: Answers, metric: str) -> tuple[str, Floats]:
         chosen = answers.probabilities[np.arange(answers.rows), np.where(known, answers.actual, 0)]
         return "log loss", -np.log(np.clip(np.where(known, chosen, 0.0), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))
     return "Brier score", brier_losses(answers.probabilities, np.asarray(answers.actual, dtype=np.int64))
-
-
-def brier_losses(probabilities: Floats, actual: NDArray[np.int64]) -> Floats:
-    """Return the squared distance of each row's probabilities from the true class, (n,), in [0, 2].
-
-    A class that the model does not know is at distance sum(p^2) + 1. Source: Brier (1950), Monthly Weather Review 78:1.
-    """
-    known = actual < probabilities.shape[1]
-    chosen = np.where(known, probabilities[np.arange(len(actual)), np.where(known, actual, 0)], 0.0)
-    return np.asarray(np.square(probabilities).sum(axis=1) - 2 * chosen + 1)

@@ -127,6 +127,15 @@ def _known_mean(figures: NDArray[np.float64]) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
+def _calibration_error(actual: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
+    """Return the mean, over ten bins of probability and weighted by their rows, of |given - true share|."""
+    binary = probabilities.shape[1] == 2
+    score = probabilities[:, 1] if binary else probabilities.max(axis=1)
+    happened = actual == (1 if binary else probabilities.argmax(axis=1))
+    bins = np.clip((score * 10).astype(np.int64), 0, 9)
+    return float(np.abs(np.bincount(bins, happened - score, 10)).sum() / len(actual))
+
+
 def classification_figures(actual: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
     """Return the figures of classes: precision, recall and F1 are means over classes; rocAuc is one against the rest.
 
@@ -138,6 +147,8 @@ def classification_figures(actual: NDArray[np.int64], probabilities: NDArray[np.
     chosen = probabilities[np.arange(len(actual)), actual]
     figures = {
         "logLoss": float(-np.log(np.clip(chosen, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)).mean()),
+        "brier": float(np.mean(np.square(probabilities).sum(axis=1) - 2 * chosen + 1)),
+        "calibrationError": _calibration_error(actual, probabilities),
         "accuracy": float(metrics.accuracy_score(actual, answered)),
         "f1": float(metrics.f1_score(actual, answered, average="macro", zero_division=0)),
         "precision": float(metrics.precision_score(actual, answered, average="macro", zero_division=0)),

@@ -14,6 +14,8 @@ LOSSES: frozenset[Metric] = frozenset(
         "smape",
         "mase",
         "logLoss",
+        "brier",
+        "calibrationError",
         "daviesBouldin",
         "reconstructionError",
         "shareError",
