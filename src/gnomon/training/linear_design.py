@@ -5,7 +5,7 @@ the design need the codes and the tables alone; numbers are made anew, a block o
 text column and one for a part of time, instead of eight for each of hundreds of features.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import BLOCK_ROWS, Block, CalendarWaves, OneHot, Preprocessing, wave_table
 
 Floats = NDArray[np.float64]
+
+_KEPT_BYTES = 128 << 20
+"""Numbers of all rows that take no more are made once; a search for weights looks at them a hundred times."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,8 @@ class Design:
         for block in preprocessing.blocks:
             self._add(block)
         self._dense_columns = np.concatenate([columns for columns, _ in self._dense] or [np.empty(0, dtype=np.int64)])
+        is_small = len(raw) * len(self._dense_columns) * np.dtype(np.float64).itemsize <= _KEPT_BYTES
+        self._kept = tuple(self._made_blocks()) if is_small else None
 
     def __len__(self) -> int:
         return len(self._raw)
@@ -123,8 +128,11 @@ class Design:
         self._coded.append(_Coded(self.width, codes.astype(np.min_scalar_type(len(table))), table))
         self.width += table.shape[1]
 
-    def _blocks(self) -> Iterator[tuple[slice, Floats]]:
-        """Yield the rows block by block, with those of their features that no table holds, (rows, D)."""
+    def _blocks(self) -> Iterable[tuple[slice, Floats]]:
+        """Return the rows block by block, with those of their features that no table holds, (rows, D)."""
+        return self._made_blocks() if self._kept is None else self._kept
+
+    def _made_blocks(self) -> Iterator[tuple[slice, Floats]]:
         for begin in range(0, len(self), BLOCK_ROWS):
             rows = slice(begin, min(len(self), begin + BLOCK_ROWS))
             raw = self._raw.take(np.arange(rows.start, rows.stop))

@@ -45,10 +45,15 @@ def watched(algorithm: str, plot: Plot, params: Mapping[str, Any], *stops: int) 
     seen: dict[int, Floats] = {}
     grown = Grown()
     for stop in stops:
-        grown = _GROW[algorithm](plot, params, grown, stop, lambda length, answers: seen.update({length: answers.copy()}))
+        grown = _GROW[algorithm](plot, params, grown, stop, lambda length, answers: _kept(seen, length, answers))
         # What lies between two processes: arrays, written and read again, which may not be written to.
         grown = Grown(grown.length, {name: _read_only(array) for name, array in grown.state.items()})
     return seen
+
+
+def _kept(seen: dict[int, Floats], length: int, answers: Floats) -> bool:
+    seen[length] = answers.copy()
+    return True
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -78,6 +83,21 @@ def test_growing_on_equals_one_long_fit(algorithm: Algorithm, draws: Mapping[str
     assert parts.keys() >= whole.keys()
     for length, answers in whole.items():
         np.testing.assert_array_equal(parts[length], answers, err_msg=str(length))
+
+
+@pytest.mark.parametrize("algorithm", ["lightgbm", "hist-gradient-boosting", "xgboost"])
+def test_a_booster_stops_where_its_watch_says_so(algorithm: Algorithm) -> None:
+    plot, seen = plot_of(2), list[int]()
+    for draws in ({}, {"max_features": 0.5} if algorithm == "hist-gradient-boosting" else {"subsample": 0.7}):
+        seen.clear()
+
+        def watch(length: int, _: Floats) -> bool:
+            seen.append(length)
+            return length < 33
+
+        grown = _GROW[algorithm](plot, params_of(algorithm, "classification", **draws), Grown(), 200, watch)
+        assert seen == list(range(1, 34))
+        assert grown.length == 33
 
 
 @pytest.mark.parametrize("classes", [0, 2, 3])

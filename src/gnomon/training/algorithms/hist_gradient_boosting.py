@@ -12,11 +12,11 @@ from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 
 from gnomon.errors import ExportRefusedError
 from gnomon.features.graph import GraphBuilder
-from gnomon.training.algorithms.growth import Grown, Plot, Watch
+from gnomon.training.algorithms.growth import PIECE, Grown, Plot, Watch, pieces
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.early_stopping import inner_rows
 from gnomon.training.estimator_inputs import fit_for_trees
-from gnomon.training.links import emit_probabilities
+from gnomon.training.links import emit_probabilities, probabilities_of
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing
 from gnomon.training.trees import DecisionTree, TreeEnsemble, emit_ensemble
@@ -54,13 +54,26 @@ def grow(plot: Plot, params: Mapping[str, Any], before: Grown, length: int, watc
     estimator.set_params(warm_start=True)
     if before.length:
         _restore(estimator, rows.seed, before.state)
-    with np.errstate(over="ignore", invalid="ignore"):
-        estimator.fit(plot.learnt.floats, rows.target, sample_weight=class_weights(rows, params))
-        staged = estimator.staged_predict_proba if rows.classes else estimator.staged_predict
-        for round_, answers in enumerate(staged(plot.held_out.floats), start=1):
-            if round_ > before.length:
-                watch(round_, np.asarray(answers, dtype=np.float64))
-    return Grown(length, _state(estimator))
+    weights = class_weights(rows, params)
+    held_out = plot.held_out.floats.astype(np.float64)
+    watched = np.array(before.state["watched"]) if before.length else None
+    for begin, end in pieces(before.length, length, 2 * PIECE):  # twice, as each begins with cutting all rows anew
+        estimator.set_params(max_iter=end)
+        with np.errstate(over="ignore", invalid="ignore"):
+            estimator.fit(plot.learnt.floats, rows.target, sample_weight=weights)
+        base = np.asarray(estimator._baseline_prediction)  # noqa: SLF001
+        watched = np.tile(base, (len(plot.held_out), 1)) if watched is None else watched
+        for round_, predictors in enumerate(estimator._predictors[begin:], start=begin + 1):  # noqa: SLF001
+            for output, predictor in enumerate(predictors):
+                watched[:, output] += predictor.predict(held_out, _NO_CATEGORIES, _NO_PLACES, 1)
+            if not watch(round_, probabilities_of(watched, rows.classes) if rows.classes else watched[:, 0]):
+                return Grown(round_)
+    return Grown(length, _state(estimator) | {"watched": np.asarray(watched)})
+
+
+_NO_CATEGORIES = np.zeros((0, 8), dtype=np.uint32)
+_NO_PLACES = np.zeros(0, dtype=np.uint32)
+"""What scikit-learn's trees are told of columns of categories, of which there are none."""
 
 
 def _state(estimator: HistGradientBoostingClassifier | HistGradientBoostingRegressor) -> dict[str, NDArray[Any]]:
@@ -84,10 +97,10 @@ def _restore(
     estimator: HistGradientBoostingClassifier | HistGradientBoostingRegressor, seed: int, state: Mapping[str, NDArray[Any]]
 ) -> None:
     """Make a new estimator one that was fitted before, as ``_state`` tells."""
-    none = np.zeros((0, 8), dtype=np.uint32)
     ends = np.cumsum(state["sizes"])
     trees = iter(np.split(np.array(state["nodes"]), ends[:-1]))
-    estimator._predictors = [[TreePredictor(next(trees), none, none) for _ in sizes] for sizes in state["sizes"]]  # noqa: SLF001
+    rounds = [[TreePredictor(next(trees), _NO_CATEGORIES, _NO_CATEGORIES) for _ in sizes] for sizes in state["sizes"]]
+    estimator._predictors = rounds  # noqa: SLF001
     estimator._baseline_prediction = np.array(state["baseline"])  # noqa: SLF001
     # As ``fit`` draws it when it begins.
     estimator._random_seed = np.random.RandomState(seed).randint(np.iinfo(np.uint32).max, dtype="u8")  # noqa: SLF001

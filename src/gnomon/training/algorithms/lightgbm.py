@@ -1,6 +1,6 @@
 """Gradient boosting of LightGBM: ``lightgbm``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.features.graph import GraphBuilder
-from gnomon.training.algorithms.growth import STOP, Grown, Plot, Watch
+from gnomon.training.algorithms.growth import PIECE, STOP, Grown, Plot, Watch, pieces
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.early_stopping import inner_rows
 from gnomon.training.estimator_inputs import fit_for_trees
@@ -57,45 +57,70 @@ def grow(plot: Plot, params: Mapping[str, Any], before: Grown, length: int, watc
     """
     draws = params["subsample"] < 1 or params["colsample_bytree"] < 1
     grown = before
-    while grown.length < length:
-        stop = min(length, (grown.length // STOP + 1) * STOP) if draws else length
+    for _, stop in pieces(before.length, length, STOP) if draws else [(before.length, length)]:
         grown = _grown(plot, params, grown, stop, watch)
+        if grown.length < stop:
+            break
     return grown
 
 
 def _grown(plot: Plot, params: Mapping[str, Any], before: Grown, length: int, watch: Watch) -> Grown:
-    rows, features = plot.rows, plot.learnt.floats
+    """Grow a booster on as a new one that begins with the scores of the one before."""
+    rows = plot.rows
     outputs = rows.classes if rows.classes > 2 else 1
     _, base = _centred(rows)
-    dataset = lightgbm.Dataset(str(plot.learnt.bins), params=_CUTTING) if plot.learnt.bins else cut(features, rows)
-    if (weights := class_weights(rows, params)) is not None:
-        dataset.construct().set_weight(weights)
-    if before.length:
-        learnt, watched = before.state["learnt"].copy(), before.state["watched"].copy()
-        dataset.construct().set_init_score(learnt if outputs > 1 else learnt[:, 0])
-    else:
-        learnt, watched = (np.zeros((len(part), outputs)) for part in (features, plot.held_out))
-    settings = _settings(rows, params) | {"seed": rows.seed + before.length}
-    booster = lightgbm.train(settings, dataset, length - before.length)
-    values = [_floats(_fields(text)["leaf_value"]) for text in _texts(booster)]
-    for first in range(0, len(features), _CHUNK):
+    dataset = _dataset(plot, params, before, outputs)
+    booster = lightgbm.Booster(_settings(rows, params) | {"seed": rows.seed + before.length}, dataset)
+    watched = np.array(before.state.get("watched", np.zeros((len(plot.held_out), outputs))))
+    for begin, end in pieces(before.length, length, PIECE):
+        for _ in range(end - begin):
+            booster.update()
+        for tree in _trees_from(booster, (begin - before.length) * outputs, plot.held_out.floats):
+            watched[:, tree.number % outputs] += tree.values[tree.leaves]
+            if tree.number % outputs < outputs - 1:
+                continue
+            reached = before.length + tree.number // outputs + 1
+            if not watch(reached, probabilities_of(watched, rows.classes) if rows.classes else watched[:, 0] + base):
+                return Grown(reached)
+    learnt = np.array(before.state.get("learnt", np.zeros((len(rows.target), outputs))))
+    for first in range(0, len(learnt), _CHUNK):
         part = slice(first, first + _CHUNK)
-        for tree, leaves in enumerate(_leaves(booster, features[part])):
-            learnt[part, tree % outputs] += values[tree][leaves]
-    for tree, leaves in enumerate(_leaves(booster, plot.held_out.floats)):
-        watched[:, tree % outputs] += values[tree][leaves]
-        if tree % outputs == outputs - 1:
-            watch(
-                before.length + tree // outputs + 1,
-                probabilities_of(watched, rows.classes) if rows.classes else watched[:, 0] + base,
-            )
+        for tree in _trees_from(booster, 0, plot.learnt.floats[part]):
+            learnt[part, tree.number % outputs] += tree.values[tree.leaves]
     return Grown(length, {"learnt": learnt, "watched": watched})
 
 
-def _leaves(booster: lightgbm.Booster, features: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the leaf of each row, (trees, rows)."""
-    leaves = np.asarray(booster.predict(features, pred_leaf=True, num_threads=1))
-    return np.ascontiguousarray(leaves.reshape(len(features), -1).T.astype(np.int64))
+def _dataset(plot: Plot, params: Mapping[str, Any], before: Grown, outputs: int) -> lightgbm.Dataset:
+    """Return the rows in histograms, with the scores that the trees so far give them."""
+    bins = plot.learnt.bins
+    dataset = lightgbm.Dataset(str(bins), params=_CUTTING).construct() if bins else cut(plot.learnt.floats, plot.rows)
+    if (weights := class_weights(plot.rows, params)) is not None:
+        dataset.set_weight(weights)
+    if before.length:
+        learnt = np.array(before.state["learnt"])
+        dataset.set_init_score(learnt if outputs > 1 else learnt[:, 0])
+    return dataset
+
+
+@dataclass(frozen=True, eq=False)
+class _RowsOfTree:
+    """Which leaf each row falls into, and what the leaves add."""
+
+    number: int
+    leaves: NDArray[np.int64]
+    values: Floats
+
+
+def _trees_from(booster: lightgbm.Booster, first: int, features: NDArray[np.float32]) -> Iterator[_RowsOfTree]:
+    """Yield the trees from the ``first`` on, with the leaves of the rows."""
+    each = booster.num_model_per_iteration()
+    if booster.num_trees() <= first:
+        return
+    leaves = booster.predict(features, pred_leaf=True, num_threads=1, start_iteration=first // each)
+    columns = np.ascontiguousarray(np.asarray(leaves).reshape(len(features), -1).T.astype(np.int64))
+    texts = _texts(booster)[first:]
+    for number, (text, column) in enumerate(zip(texts, columns, strict=True), start=first):
+        yield _RowsOfTree(number, column, _floats(_fields(text)["leaf_value"]))
 
 
 def _centred(rows: TrainingRows) -> tuple[Floats, float]:

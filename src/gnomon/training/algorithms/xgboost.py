@@ -10,7 +10,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from gnomon.features.graph import GraphBuilder
-from gnomon.training.algorithms.growth import STOP, Grown, Plot, Watch
+from gnomon.training.algorithms.growth import PIECE, STOP, Grown, Plot, Watch, pieces
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.early_stopping import inner_rows
 from gnomon.training.estimator_inputs import fit_for_trees
@@ -66,21 +66,18 @@ def grow(plot: Plot, params: Mapping[str, Any], before: Grown, length: int, watc
     settings = _settings(rows, params) | {"base_score": start}
     booster: Any = xgboost.Booster(model_file=bytearray(before.state["model"].tobytes())) if before.length else None
     everything = _data(features, rows.target - mean, weights, np.arange(len(rows.target)))
-    draws = any(params[name] < 1 for name in _DRAWING)
-    reached = before.length
-    while reached < length:
-        stop = min(length, (reached // STOP + 1) * STOP) if draws else length
-        booster = xgboost.train(settings | {"seed": rows.seed + reached}, everything, stop - reached, xgb_model=booster)
-        reached = stop
     held_out = xgboost.DMatrix(plot.held_out.floats, nthread=1)
     base = float(np.log(start / (1 - start))) if rows.classes == 2 else start
-    outputs = rows.classes if rows.classes > 2 else 1
-    empty = np.full((len(plot.held_out), outputs), base)
+    empty = np.full((len(plot.held_out), rows.classes if rows.classes > 2 else 1), base)
     watched = np.array(before.state.get("watched", empty))
-    for round_ in range(before.length, length):
-        added = booster.predict(held_out, output_margin=True, iteration_range=(round_, round_ + 1))
-        watched += np.asarray(added, dtype=np.float64).reshape(empty.shape) - base
-        watch(round_ + 1, probabilities_of(watched, rows.classes) if rows.classes else watched[:, 0] + mean)
+    draws = any(params[name] < 1 for name in _DRAWING)
+    for begin, end in pieces(before.length, length, STOP if draws else PIECE):
+        booster = xgboost.train(settings | {"seed": rows.seed + draws * begin}, everything, end - begin, xgb_model=booster)
+        for round_ in range(begin, end):
+            added = booster.predict(held_out, output_margin=True, iteration_range=(round_, round_ + 1))
+            watched += np.asarray(added, dtype=np.float64).reshape(empty.shape) - base
+            if not watch(round_ + 1, probabilities_of(watched, rows.classes) if rows.classes else watched[:, 0] + mean):
+                return Grown(round_ + 1)
     model = np.frombuffer(bytes(booster.save_raw("ubj")), dtype=np.uint8)
     return Grown(length, {"model": model, "watched": watched})
 

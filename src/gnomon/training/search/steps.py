@@ -6,7 +6,6 @@ libraries' own: the winner is refitted, exported and held against its export bef
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from gnomon.errors import TrainingError
 from gnomon.inference.signature import InputColumn
 from gnomon.resources.model import Metric
 from gnomon.training.algorithms import forest, hist_gradient_boosting, lightgbm
-from gnomon.training.algorithms.growth import STOP, Grown, Plot, Watch
+from gnomon.training.algorithms.growth import Grown, Plot, Watch
 from gnomon.training.algorithms.interface import Floats, TrainingRows
 from gnomon.training.candidates import CandidatePlan
 from gnomon.training.encoded import encoded
@@ -99,12 +98,11 @@ def grow(  # noqa: PLR0913 - each is a part of the step's key
         best.resume(report, losses)
     grown = Grown(0 if report is None else int(report["length"]), {key.removeprefix("state_"): state[key] for key in state})
 
-    def watch(reached: int, answers: Floats) -> None:
+    def watch(reached: int, answers: Floats) -> bool:
         best.take(reached, spread(answers, classes, len(facts["classes"])) if facts["classes"] else answers)
+        return not patience or reached < best.rounds + patience
 
-    while grown.length < length and not (patience and best.rounds + patience <= grown.length):
-        stop = min(length, grown.length + ceil(patience / STOP) * STOP) if patience else length
-        grown = _grown(plan, plot, grown, stop, watch)
+    grown = _grown(plan, plot, grown, length, watch)
     told = {
         "found": {"rounds": best.rounds} if family_of(plan) == "booster" else {"trees": grown.length},
         "length": grown.length,
