@@ -128,7 +128,8 @@ def test_drawings_take_their_colours_from_the_page(
 ) -> None:
     declared = set(re.findall(r"(--[a-z0-9-]+):", regression_page))
     charts = [*charts_of(regression), *charts_of(classification)]
-    names = ["predicted", "residuals", "time", "gains", "confusion", "roc", "precision", "calibration"]
+    explained = ["importance", "dependence-0"]
+    names = ["predicted", "residuals", *explained, "time", "gains", "confusion", "roc", "precision", "calibration", *explained]
     assert [chart.name for chart in charts] == names
     for chart in charts:
         ET.fromstring(chart.svg)

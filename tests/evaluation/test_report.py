@@ -11,7 +11,7 @@ from tests.evaluation.tables import hurry, regression_table
 KEYS = {
     "format", "run", "model", "revision", "snapshot", "artifact", "candidates", "winner", "test", "metrics", "latency",
     "champion", "comparison", "plots",
-    "slices", "baseline",
+    "slices", "baseline", "importance", "dependence",
     "worstSlices", "gates", "verdict",
 }  # fmt: skip
 

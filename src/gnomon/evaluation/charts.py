@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from gnomon.drawing.svg import BAD, CANDIDATE, CHAMPION, INK, MUTED, RULE, SERIES, Chart, floats, label, svg
+from gnomon.evaluation.explanation_charts import explanation_drawings
 from gnomon.evaluation.structure_charts import structure_drawings
 
 
@@ -38,6 +39,7 @@ def charts_of(report: Mapping[str, Any]) -> list[Chart]:
         of = plots["calibration"]["of"]
         caption = f"How often {of or 'the answered class'} was true where it was given that probability. On the line is honest."
         drawn.append(("calibration", "Calibration", caption, lambda axes: _calibration(axes, plots["calibration"])))
+    drawn += explanation_drawings(report)
     drawn += structure_drawings(plots, model["target"] or "")
     if "overTime" in plots:
         caption = "Each point holds about as many test rows."

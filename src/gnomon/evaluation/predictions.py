@@ -52,11 +52,17 @@ class Judged:
 
     def _answered(self, rows: pa.Table) -> Mapping[str, NDArray[Any]]:
         """Answer rows in batches, so that what is sent does not grow with the rows."""
-        parts: list[Mapping[str, NDArray[Any]]] = []
-        for start in range(0, rows.num_rows, BATCH_ROWS):
-            batch = request_columns(rows.slice(start, BATCH_ROWS), self.signature)
-            parts.append(self.artifact.predictor.predict(self._encoder.encode(batch)))
+        starts = range(0, rows.num_rows, BATCH_ROWS)
+        parts = [self.answered(self.columns(rows.slice(start, BATCH_ROWS))) for start in starts]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def columns(self, rows: pa.Table) -> dict[str, Column]:
+        """Return the columns that the artifact reads, as a request carries them."""
+        return request_columns(rows, self.signature)
+
+    def answered(self, columns: Mapping[str, Column]) -> Mapping[str, NDArray[Any]]:
+        """Return the outputs for a batch of rows."""
+        return self.artifact.predictor.predict(self._encoder.encode(columns))
 
     def predictions(self, rows: pa.Table) -> NDArray[Any]:
         """Return what the artifact predicts of other rows."""
@@ -66,15 +72,23 @@ class Judged:
         """Return one of the answers to the rows."""
         return self._outputs[name]
 
-    def answers(self, target: Any, classes: Sequence[str], naive_error: float = float("nan")) -> Answers:
+    def answers(
+        self,
+        target: Any,
+        classes: Sequence[str],
+        naive_error: float = float("nan"),
+        outputs: Mapping[str, NDArray[Any]] | None = None,
+    ) -> Answers:
         """Return the answers beside the truth, for tasks that learn a target.
 
         Args:
             target: The target column of the rows, without nulls.
             classes: The class names to count in, which hold all of the artifact's own.
             naive_error: Forecasts: the mean absolute error of the naive forecast on the training rows.
+            outputs: Of other rows than those that it is judged on, what was answered to them.
         """
-        predicted = self._outputs["prediction"].reshape(self._rows)
+        outputs = self._outputs if outputs is None else outputs
+        predicted = outputs["prediction"].reshape(len(target))
         if self.signature.task != "classification":
             actual = np.asarray(target.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
             answers = predicted.astype(np.float64)
@@ -84,16 +98,15 @@ class Judged:
         return Answers(
             _indices(class_names(target), index),
             _indices(predicted.tolist(), index),
-            self._probabilities(index),
+            self._probabilities(outputs.get("probabilities"), index),
             tuple(classes),
             task=self.signature.task,
         )
 
-    def _probabilities(self, index: Mapping[str, int]) -> NDArray[np.float64] | None:
-        given = self._outputs.get("probabilities")
+    def _probabilities(self, given: NDArray[Any] | None, index: Mapping[str, int]) -> NDArray[np.float64] | None:
         if given is None:
             return None
-        probabilities = np.zeros((self._rows, len(index)))
+        probabilities = np.zeros((len(given), len(index)))
         probabilities[:, [index[name] for name in self.signature.classes]] = given
         return probabilities
 

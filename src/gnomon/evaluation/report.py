@@ -16,7 +16,18 @@ from gnomon.training.selection import selection_metric
 
 REPORT_FORMAT = "gnomon.dev/report/v1"
 
-_MEASURED = ("metrics", "latency", "champion", "comparison", "baseline", "slices", "worstSlices", "plots")
+_MEASURED = (
+    "metrics",
+    "latency",
+    "champion",
+    "comparison",
+    "baseline",
+    "slices",
+    "worstSlices",
+    "importance",
+    "dependence",
+    "plots",
+)
 _TEST = ("rows", "rowsWithoutTarget", "resamples", "level", "seed")
 
 

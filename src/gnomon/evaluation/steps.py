@@ -18,6 +18,7 @@ from gnomon.errors import GnomonError
 from gnomon.evaluation.answers import Answers
 from gnomon.evaluation.baselines import baseline_answers, learnt_target
 from gnomon.evaluation.bootstrap import GAIN_BOUND, LEVEL, distributions, interval, measured, relative_gain, resamples_for
+from gnomon.evaluation.importance import Asked, dependence, importance
 from gnomon.evaluation.metrics import MetricInfo, metrics_of
 from gnomon.evaluation.plots import plots_of
 from gnomon.evaluation.predictions import Judged, require_same_question
@@ -122,10 +123,26 @@ def _report(
         "baseline": _baseline(metrics, models[0], baseline, resampled[[0, -1]], asked.get("compareBaseline", ())),
         "slices": slice_figures(looked, columns, metric, asked.get("slices", {}), seed),
         "worstSlices": worst_slices(looked, columns, metric, seed),
+        **_explained(ours, given, classes, asked),
         "plots": plots_of(
             models[0], models[1] if len(models) > 1 else None, metric, row_times(rows, ours.signature, facts), seed
         ),
     }
+
+
+def _explained(ours: Judged, given: _Rows, classes: Sequence[str], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which columns matter and how, for tasks that learn a target."""
+    if ours.signature.task not in TARGET_TASKS:
+        return {"importance": None, "dependence": []}
+    target = given.judging.column(asked["target"])
+
+    def truth(model: Judged, outputs: Mapping[str, NDArray[Any]], chosen: NDArray[np.int64]) -> Answers:
+        return model.answers(target.take(pa.array(chosen)), classes, outputs=outputs)
+
+    question = Asked(ours, given.judging, truth, asked["metric"], asked["seed"])
+    found = importance(question)
+    names = [] if found is None else [each["column"] for each in found["columns"] if each["low"] > 0]
+    return {"importance": found, "dependence": dependence(question, names)}
 
 
 def _answers(
