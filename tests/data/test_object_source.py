@@ -124,7 +124,7 @@ def test_a_name_nearby_is_offered(bucket: S3Store, endpoint: str) -> None:
 def test_a_store_that_does_not_answer_may_be_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROWS_KEY", ACCESS)
     monkeypatch.setenv("ROWS_SECRET", SECRET)
-    with pytest.raises(StoreError, match="s3://rows (cannot be reached|does not answer)"):
+    with pytest.raises(StoreError, match=r"s3://rows (cannot be reached|does not answer)"):
         list_files(source_of("http://127.0.0.1:1", "s3://rows/x/*.csv"), ())
 
 

@@ -89,7 +89,6 @@ def test_a_name_that_holds_glob_characters_is_found_as_it_is_written(tmp_path: P
         ("data/2013", "name its files: data/2013/*.parquet"),
         ("data/README.md", "commit .parquet, .csv, .jsonl and .arrow files"),
         ("../other/data.csv", "leaves the repository"),
-        ("s3://bucket/data.parquet", "absolute"),
         ("~/data.csv", "absolute"),
         ("README.md", "no suffix that tells its format"),
         ("**/*", "README.md"),

@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gnomon.api.data_hooks import WEBHOOK_PATHS, DataHandlers
 from gnomon.api.lineage import LineageHandlers
 from gnomon.api.plane import ControlPlane
 from gnomon.api.problems import VERSION_HEADER, fault, problem, problem_answer, protocol_problem
@@ -25,7 +26,7 @@ _OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 def make_app(plane: ControlPlane) -> Starlette:
     """Return the API as an ASGI application."""
     source, resources, runs = SourceHandlers(plane), ResourceHandlers(plane), RunHandlers(plane)
-    quality, lineage = QualityHandlers(plane), LineageHandlers(plane)
+    data, quality, lineage = DataHandlers(plane), QualityHandlers(plane), LineageHandlers(plane)
     return Starlette(
         routes=[
             Route("/healthz", source.healthz),
@@ -44,11 +45,13 @@ def make_app(plane: ControlPlane) -> Starlette:
             Route("/api/v1/models/{namespace}/{name}/versions", resources.versions),
             Route("/api/v1/datasets/{namespace}/{name}/quality", quality.report),
             Route("/api/v1/datasets/{namespace}/{name}/quality.html", quality.page),
+            Route("/api/v1/datasets/{namespace}/{name}/refresh", data.refresh, methods=["POST"]),
             Route("/api/v1/pipelines/{namespace}/{name}/runs", runs.start, methods=["POST"]),
             Route("/api/v1/services/{namespace}/{name}/history", resources.history),
             Route("/api/v1/trace/{id:path}", lineage.trace),
             Route("/api/v1/reconcile", source.reconcile, methods=["POST"]),
             Route("/api/v1/plan", source.plan, methods=["POST"]),
+            Route("/webhooks/data/{namespace}/{name}", data.webhook, methods=["POST"]),
         ],
         middleware=[Middleware(_Signature), *([Middleware(_TokenGuard, token=plane.token)] if plane.token else [])],
         exception_handlers={GnomonError: problem, HTTPException: protocol_problem, Exception: fault},
@@ -73,7 +76,7 @@ class _Signature:
 
 
 class _TokenGuard:
-    """Lets nobody in who does not know the token; health checks are for everybody."""
+    """Lets nobody in who does not know the token; health checks are for everybody, and webhooks see to it themselves."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -81,7 +84,7 @@ class _TokenGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 401."""
-        if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS:
+        if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS and not scope["path"].startswith(WEBHOOK_PATHS):
             sent = dict(scope["headers"]).get(b"authorization", b"")
             if not hmac.compare_digest(sent, self._expected):
                 mend = "set GNOMON_TOKEN to the token of this operator"

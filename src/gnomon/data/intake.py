@@ -54,6 +54,7 @@ def take_in(
     export_blob: Callable[[str, Path], None],
     known: Mapping[str, Digest] | None = None,
     scratch: Path | None = None,
+    last: Snapshot | None = None,
 ) -> Intake:
     """Read a dataset's files as they are now, and return a snapshot that holds everything the dataset declares.
 
@@ -64,13 +65,14 @@ def take_in(
         export_blob: Writes a blob of the repository to a file.
         known: ``known`` of the last intake.
         scratch: A folder for what is not in its place yet; the system's where it is None.
+        last: The last good snapshot, whose columns bind where no schema is declared.
 
     Raises:
         CheckFailedError: Checks with ``fail: block`` do not hold, and nothing else is wrong.
         DataError: Files, values or rules are wrong: all of them, with rows and examples.
     """
     files = list_files(dataset.spec.source, tree, key=dataset.spec.key)
-    taken = take_snapshot(dataset.spec, files, objects, export_blob, known, scratch)
+    taken = take_snapshot(dataset.spec, files, objects, export_blob, known, scratch, last)
     frame = scan(taken.snapshot, [objects.path(file.digest) for file in taken.snapshot.files])
     warned = _hold_to(dataset.spec, frame)
     return Intake(

@@ -33,7 +33,9 @@ def scan(snapshot: Snapshot, paths: Sequence[Path]) -> pl.LazyFrame:
 
 def file_rows(path: Path, file: SnapshotFile, columns: Sequence[SnapshotColumn]) -> pl.LazyFrame:
     """Return the typed rows of one file of a snapshot, whose content lies at ``path``."""
-    return typed(raw_table(path, file.format, columns=[column.name for column in columns]), columns)
+    raw = raw_table(path, file.format, columns=[column.name for column in columns if column.name not in file.folders])
+    said = [pl.lit(text, pl.String()).alias(name) for name, text in file.folders.items()]
+    return typed(raw.with_columns(said) if said else raw, columns)
 
 
 def within(rows: pl.LazyFrame, time: str, start: int, end: int) -> pl.LazyFrame:

@@ -11,18 +11,20 @@ import hashlib
 import tempfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import orjson
 
+from gnomon.data.agreement import agreed_columns
+from gnomon.data.folders import profiles_with_folders
 from gnomon.data.profile import Content, FileProfile, profile
 from gnomon.data.source_file import FileFormat, SourceFile
 from gnomon.errors import DataError, NotFoundError
 from gnomon.resources.canonical import canonical_json
-from gnomon.resources.dataset import ColumnType, DatasetSpec
+from gnomon.resources.dataset import Column, ColumnType, DatasetSpec
 from gnomon.resources.identity import Digest
 from gnomon.stores.objects.interface import ObjectStore
 
@@ -52,6 +54,13 @@ class SnapshotFile:
     format: FileFormat
     size_bytes: int
     rows: int
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """What the names of its folders say, as text by column."""
+
+    @property
+    def name(self) -> str:
+        """What tells its rows from those of other files of the snapshot."""
+        return f"{self.digest} {self.format}" + (f" {sorted(self.folders.items())}" if self.folders else "")
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,13 @@ class Snapshot:
             {
                 "columns": [{"name": column.name, "type": column.type, "nullable": column.nullable} for column in self.columns],
                 "files": [
-                    {"digest": file.digest, "format": file.format, "sizeBytes": file.size_bytes, "rows": file.rows}
+                    {
+                        "digest": file.digest,
+                        "format": file.format,
+                        "sizeBytes": file.size_bytes,
+                        "rows": file.rows,
+                        **({"folders": dict(file.folders)} if file.folders else {}),
+                    }
                     for file in self.files
                 ],
                 "rows": self.rows,
@@ -88,7 +103,9 @@ class Snapshot:
             return cls(
                 columns=tuple(SnapshotColumn(c["name"], c["type"], c["nullable"]) for c in found["columns"]),
                 files=tuple(
-                    SnapshotFile(Digest(file["digest"]), file["format"], file["sizeBytes"], file["rows"])
+                    SnapshotFile(
+                        Digest(file["digest"]), file["format"], file["sizeBytes"], file["rows"], file.get("folders", {})
+                    )
                     for file in found["files"]
                 ),
                 rows=found["rows"],
@@ -114,6 +131,7 @@ def take_snapshot(
     export_blob: Callable[[str, Path], None],
     known: Mapping[str, Digest] | None = None,
     scratch: Path | None = None,
+    last: Snapshot | None = None,
 ) -> TakenSnapshot:
     """Keep the content of ``files`` and return the manifest, which is kept too.
 
@@ -124,12 +142,15 @@ def take_snapshot(
         export_blob: Writes a blob of the repository to a file.
         known: What an earlier call returned.
         scratch: A folder for what is not in its place yet, on the disk of ``objects``; the system's where it is None.
+        last: The last snapshot, whose columns bind where no schema is declared.
 
     Raises:
         StoreError: What keeps a file does not answer.
         DataError: A file cannot be read, values do not fit, or the files do not agree: all that is wrong, at once.
     """
-    reading = _reading(spec)
+    folders = {name for file in files for name in file.folders}
+    declared = [column for column in spec.columns if column.name not in folders]
+    reading = _reading(spec, declared)
     now_known: dict[str, Digest] = {}
     profiles: dict[str, FileProfile] = {}
     problems: list[DataError] = []
@@ -138,7 +159,7 @@ def take_snapshot(
         found = _known_profile(objects, (known or {}).get(key))
         try:
             if found is None:
-                found = profile(_kept(file, objects, export_blob, scratch), spec.columns)
+                found = profile(_kept(file, objects, export_blob, scratch), declared)
         except DataError as error:
             problems.append(error)
             continue
@@ -146,23 +167,30 @@ def take_snapshot(
         profiles[file.path] = found
     if problems:
         raise _all_of(problems)
-    columns = _declared_columns(spec) if spec.columns else _agreed_columns(profiles)
+    profiles, warnings = profiles_with_folders(files, profiles, spec.columns)
+    columns = _declared_columns(spec)
+    if not columns:
+        types = {column.name: column.type for column in last.columns} if last is not None else None
+        agreed, changes = agreed_columns(profiles, types, spec.accept)
+        columns = tuple(SnapshotColumn(column.name, column.type, column.has_missing) for column in agreed)
+        warnings += changes
     _require_named(spec, columns)
+    folders_of = {file.path: file.folders for file in files}
     snapshot = Snapshot(
         columns=columns,
-        files=tuple(SnapshotFile(p.digest, p.format, p.size_bytes, p.rows) for p in profiles.values()),
+        files=tuple(SnapshotFile(p.digest, p.format, p.size_bytes, p.rows, folders_of[path]) for path, p in profiles.items()),
         rows=sum(p.rows for p in profiles.values()),
     )
     if not snapshot.rows:
         raise DataError(
             f"{', '.join(list(profiles)[:5])}: no rows, only column names", "wait for data, or correct source.files"
         )
-    return TakenSnapshot(snapshot, objects.put(snapshot.to_json()), now_known, _warnings(columns, profiles))
+    return TakenSnapshot(snapshot, objects.put(snapshot.to_json()), now_known, warnings + _warnings(columns, profiles))
 
 
-def _reading(spec: DatasetSpec) -> str:
+def _reading(spec: DatasetSpec, columns: Sequence[Column]) -> str:
     """Return a digest of how files are read: what a profile depends on besides the file."""
-    declared = [[column.name, column.type] for column in spec.columns]
+    declared = [[column.name, column.type] for column in columns]
     return hashlib.sha256(canonical_json([_PROFILE_VERSION, spec.source.format, declared])).hexdigest()[:16]
 
 
@@ -243,52 +271,6 @@ def _refuse_pointer(file: SourceFile, path: Path) -> None:
 
 def _declared_columns(spec: DatasetSpec) -> tuple[SnapshotColumn, ...]:
     return tuple(SnapshotColumn(column.name, column.type, column.nullable) for column in spec.columns)
-
-
-def _agreed_columns(profiles: Mapping[str, FileProfile]) -> tuple[SnapshotColumn, ...]:
-    """Return the columns that all files have; they stand in the order of the first file."""
-    (first_path, first), *others = profiles.items()
-    wanted = {column.name for column in first.columns}
-    problems = []
-    for path, found in others:
-        names = {column.name for column in found.columns}
-        if names != wanted:
-            lacks = [f"lacks {', '.join(sorted(wanted - names))}"] if wanted - names else []
-            has = [f"has besides {', '.join(sorted(names - wanted))}"] if names - wanted else []
-            problems.append(f"{path} {' and '.join(lacks + has)}, compared with {first_path}")
-    if problems:
-        raise DataError(
-            "; ".join(problems[:_MOST_PROBLEMS]), "give all files the same columns, or declare a schema of those they share"
-        )
-    return tuple(_agreed_column(column.name, profiles) for column in first.columns)
-
-
-def _agreed_column(name: str, profiles: Mapping[str, FileProfile]) -> SnapshotColumn:
-    found = {path: next(c for c in p.columns if c.name == name) for path, p in profiles.items()}
-    agreed: ColumnType | None = None
-    since = ""
-    for path, column in found.items():
-        if column.type is not None:
-            union = column.type if agreed is None else _union(agreed, column.type)
-            if union is None:
-                raise DataError(
-                    f"column {name} is {agreed} in {since}, {column.type} in {path}",
-                    "correct the files, or declare the column's type in the schema",
-                )
-            since = since if union == agreed else path
-            agreed = union
-    return SnapshotColumn(name, agreed or "string", any(column.missing for column in found.values()))
-
-
-def _union(one: ColumnType, other: ColumnType) -> ColumnType | None:
-    both = {one, other}
-    if len(both) == 1:
-        return one
-    if both == {"int32", "int64"}:
-        return "int64"
-    if both <= {"int32", "int64", "float32", "float64"}:
-        return "float64"
-    return "timestamp" if both == {"date", "timestamp"} else None
 
 
 def _require_named(spec: DatasetSpec, columns: Sequence[SnapshotColumn]) -> None:

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from gnomon.data.databases import on_machine as machine_address
+from gnomon.data.folders import with_folders
 from gnomon.data.object_source import object_files
 from gnomon.data.path_patterns import glob_expression, is_glob
 from gnomon.data.query_source import query_file
@@ -43,7 +44,10 @@ def list_files(
         StoreError: An object store does not answer.
         DataError: Nothing matches, or something that matches is not a plain file of a supported format.
     """
-    now_ns = time.time_ns() if now_ns is None else now_ns
+    return with_folders(source, _listed(source, tree, key, time.time_ns() if now_ns is None else now_ns))
+
+
+def _listed(source: Source, tree: Sequence[TreeEntry], key: tuple[str, ...], now_ns: int) -> tuple[SourceFile, ...]:
     if source.sql is not None:
         return (query_file(source.sql, tree, key, now_ns),)
     pattern = source.files or ""
@@ -63,7 +67,8 @@ def fingerprint(files: Iterable[SourceFile]) -> str:
     """Return a digest over the identities of ``files`` in their order. While it is the same, nothing needs reading."""
     sha256 = hashlib.sha256()
     for file in files:
-        sha256.update(f"{file.format} {file.identity}\0".encode())
+        said = f" {sorted(file.folders.items())}" if file.folders else ""
+        sha256.update(f"{file.format} {file.identity}{said}\0".encode())
     return f"sha256:{sha256.hexdigest()}"
 
 

@@ -151,7 +151,7 @@ def index_snapshot(
     now_known: dict[str, Digest] = {}
     parts: list[tuple[SnapshotFile, FileParts]] = []
     for file in snapshot.files:
-        key = f"{file.digest} {file.format} {reading[:16]}"
+        key = f"{file.name} {reading[:16]}"
         found = _known_parts(objects, now_known.get(key) or (known or {}).get(key))
         if found is None:
             found = file_parts(objects.path(file.digest), file, snapshot.columns, time, grid)

@@ -1,9 +1,11 @@
 """An operator is put together from a home, a repository and addresses. The one place that knows every part."""
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from gnomon.evaluation import dag as evaluation
 from gnomon.operator.act import Executor
@@ -17,6 +19,7 @@ from gnomon.operator.listening import Listener, Silence
 from gnomon.operator.loop import Operator
 from gnomon.operator.machine import this_machine
 from gnomon.operator.observe import Observer
+from gnomon.operator.outside import OutsideSources
 from gnomon.operator.pipeline_code import PipelineReader
 from gnomon.operator.pipeline_run import checkouts_in_use
 from gnomon.operator.quality_jobs import QualityJobs
@@ -26,7 +29,7 @@ from gnomon.operator.source import SourceFollower
 from gnomon.operator.writeback import ReleaseWriter
 from gnomon.runners.interface import Runner
 from gnomon.runners.processes import ProcessRunner
-from gnomon.runners.sharing import SlotPool
+from gnomon.runners.sharing import SlotPool, machine_memory
 from gnomon.runners.warm import Zygote
 from gnomon.stores.artifacts.layout import OciLayout
 from gnomon.stores.objects.disk import DiskObjectStore
@@ -61,6 +64,7 @@ class Assembly:
     repository: Repository
     gateway: GatewayControl
     intakes: IntakeJobs
+    outside: OutsideSources
     indexes: IndexJobs
     quality: QualityJobs
     runs: RunJobs
@@ -72,6 +76,7 @@ class Assembly:
         self.runs.close()
         self.zygote.close()
         self.intakes.close()
+        self.outside.close()
         self.indexes.close()
         self.quality.close()
         self.records.close()
@@ -106,13 +111,14 @@ def assemble(
 
     machine = this_machine()
     zygote = Zygote((*training.WARM_MODULES, *evaluation.WARM_MODULES))
-    pool = SlotPool(settings.slots, gpus=machine.devices.healthy_ids)
+    pool = SlotPool(settings.slots, memory_bytes=machine_memory(), gpus=machine.devices.healthy_ids)
 
     def make_runner(parallel: int | None) -> Runner:
         return pool.join(ProcessRunner(parallel or settings.slots, zygote=zygote))
 
     listener = make_listener(stores, repository) if make_listener is not None else Silence()
-    intakes = IntakeJobs(stores, repository.export_blob, now, wake, listener)
+    intakes = IntakeJobs(stores, repository.export_blob, now, wake, listener, _emptied(home.scratch))
+    outside = OutsideSources(stores.records, now, wake)
     indexes = IndexJobs(stores.records, objects, now, wake)
     quality = QualityJobs(stores.records, objects, wake)
     checkouts = Checkouts(home.checkouts, repository.read_blobs, repository.export_blob)
@@ -120,7 +126,7 @@ def assemble(
     requests = RunRequests(stores.records)
     operator = Operator(
         source=SourceFollower(
-            repository, stores.records, now, PipelineReader(checkouts, lambda: checkouts_in_use(stores.records)).read
+            repository, stores.records, now, PipelineReader(checkouts, lambda: checkouts_in_use(stores.records)).read, outside
         ),
         observer=Observer(
             stores.records, stores.artifacts, gateway, intakes, indexes, runs, requests, training_code_digest(), machine
@@ -140,7 +146,16 @@ def assemble(
         quality=quality,
     )
     waker.append(operator.wake)
-    return Assembly(operator, stores.records, stores, repository, gateway, intakes, indexes, quality, runs, requests, zygote)
+    return Assembly(
+        operator, stores.records, stores, repository, gateway, intakes, outside, indexes, quality, runs, requests, zygote
+    )
+
+
+def _emptied(folder: Path) -> Path:
+    """Return a folder in which nothing is left of what a killed predecessor was doing."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _writer(repository: Repository, author: Identity, records: Records) -> ReleaseWriter:

@@ -46,6 +46,11 @@ class Home:
         return self.path / "runs"
 
     @property
+    def scratch(self) -> Path:
+        """What is downloaded or unpacked, until the object store has it."""
+        return self.path / "scratch"
+
+    @property
     def checkouts(self) -> Path:
         """Code of commits, which steps run from."""
         return self.path / "checkouts"

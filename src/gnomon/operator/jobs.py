@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gnomon.data.intake import take_in
+from gnomon.data.snapshot import Snapshot
 from gnomon.errors import GnomonError, RepositoryError, StoreError
 from gnomon.operator.listening import Listener, Silence, tell
 from gnomon.operator.state import Intake
@@ -42,6 +43,8 @@ class IntakeJobs:
     clock: Callable[[], datetime]
     wake: Callable[[], None]
     listener: Listener = field(default_factory=Silence)
+    scratch: Path | None = None
+    """Where what is downloaded or unpacked lies until the object store has it."""
     _under_way: set[ResourceKey] = field(default_factory=set, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "intake"), init=False)
@@ -93,7 +96,7 @@ class IntakeJobs:
         records = self.stores.records
         try:
             known: Mapping[str, Digest] = records.setting(_known_name(dataset.key)) or {}
-            taken = take_in(dataset, tree, self.stores.objects, self.export_blob, known)
+            taken = take_in(dataset, tree, self.stores.objects, self.export_blob, known, self.scratch, self._last(begun))
             size, now = sum(file.size_bytes for file in taken.snapshot.files), self.clock()
             rows, paths = taken.snapshot.rows, taken.paths
             snapshot = SnapshotRecord(dataset.key, taken.digest, begun.revision, rows, size, now, paths)
@@ -109,6 +112,12 @@ class IntakeJobs:
             _LOG.exception("intake_failed", extra={"resource": str(dataset.key)})
             return replace(begun, error=f"{type(error).__name__}: {error}")
         return replace(begun, snapshot=taken.digest, rows=taken.snapshot.rows, warnings=tuple(taken.warnings))
+
+    def _last(self, begun: Intake) -> Snapshot | None:
+        """Return the last good snapshot, where it is still kept."""
+        if begun.snapshot is None or not self.stores.objects.exists(begun.snapshot):
+            return None
+        return Snapshot.from_json(self.stores.objects.get(begun.snapshot))
 
 
 def intake_of(records: Records, key: ResourceKey) -> Intake | None:

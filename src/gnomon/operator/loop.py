@@ -71,6 +71,11 @@ class Operator:
         """Ask the remote at once; a pass follows."""
         self._poll_now.set()
 
+    def look_at(self, key: ResourceKey) -> None:
+        """Have the source of a dataset looked at, due or not; a pass follows."""
+        self.source.look_at(key)
+        self.wake()
+
     def stop(self) -> None:
         """End the loop after the pass under way."""
         self._stopping.set()
@@ -118,7 +123,7 @@ class Operator:
         if done:
             took = {"ms": round(1000 * (time.perf_counter() - started)), "cpu_ms": round(1000 * (time.thread_time() - cpu))}
             _LOG.info("pass", extra={"revision": desired.revision, "actions": done, "rounds": rounds, **took})
-        return min((self._look_again(current.outcomes, now), *self._retries(now)))
+        return min((self._look_again(current.outcomes, now), self.source.look_again(now), *self._retries(now)))
 
     def _follow(self) -> None:
         """Ask the remote, again and again; each answer, and each failure, wakes the loop."""

@@ -10,10 +10,11 @@ from gnomon.operator.loop import Operator
 from gnomon.operator.pipeline_parts import PipelineCode
 from gnomon.operator.plan import plan
 from gnomon.operator.source import declared_of, is_manifest, source_files
-from gnomon.operator.state import Desired
+from gnomon.operator.state import Desired, SourceFiles
 from gnomon.resources.compile import compile_tree
-from gnomon.resources.compiled import ManifestFile
-from gnomon.resources.identity import Revision
+from gnomon.resources.compiled import Compiled, ManifestFile
+from gnomon.resources.dataset import Dataset
+from gnomon.resources.identity import ResourceKey, Revision
 from gnomon.stores.repositories.interface import Repository, TreeEntry
 
 _UNCOMMITTED = Revision("uncommitted")
@@ -56,7 +57,7 @@ def preview(operator: Operator, here: SentTree) -> dict[str, Any]:
     desired = Desired(
         revision=_UNCOMMITTED,
         compiled=compiled,
-        sources=source_files(compiled, here.tree),
+        sources={**source_files(compiled, here.tree), **_seen_outside(compiled, current)},
         locks=current.locks if current is not None else {},
         pipelines={key: here.pipelines[str(key)] for key in compiled.declared if str(key) in here.pipelines},
     )
@@ -68,6 +69,21 @@ def preview(operator: Operator, here: SentTree) -> dict[str, Any]:
         "problems": [str(problem) for problem in compiled.problems],
         "pruneRefused": planned.prune_refused,
         "mergedWith": moved_to,
+    }
+
+
+def _seen_outside(compiled: Compiled, current: Desired | None) -> dict[ResourceKey, SourceFiles]:
+    """Return what the operator has seen of the sources outside Git that the folder declares as the branch does."""
+    if current is None:
+        return {}
+    declared = {dataset.key: dataset for _, dataset in current.datasets()}
+    return {
+        key: current.sources[key]
+        for key, d in compiled.declared.items()
+        if isinstance(d.resource, Dataset)
+        and d.resource.spec.source.is_outside
+        and key in current.sources
+        and declared[key].spec.source == d.resource.spec.source
     }
 
 

@@ -2,13 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from gnomon.data.sources import fingerprint, list_files
 from gnomon.errors import DataError, RepositoryError
+from gnomon.operator.outside import OutsideSources
 from gnomon.operator.pipeline_parts import PipelineCode
 from gnomon.operator.revert import LockState, lock_state, merge_mark
 from gnomon.operator.state import Desired, SourceFiles
@@ -57,6 +58,8 @@ class SourceFollower:
     records: Records
     clock: Callable[[], datetime]
     read_pipelines: Callable[[Compiled, tuple[TreeEntry, ...]], Mapping[ResourceKey, PipelineCode]] = _no_pipelines
+    outside: OutsideSources | None = None
+    """Looks at sources outside Git; where it is None, nobody is woken by what is found there."""
     state: SourceState = field(init=False)
     _cache: ParseCache = field(default_factory=ParseCache, init=False)
     _contents: dict[str, bytes] = field(default_factory=dict, init=False)
@@ -66,6 +69,7 @@ class SourceFollower:
 
     def __post_init__(self) -> None:
         self.state = SourceState(self.repository.url, self.repository.branch)
+        self._outside = self.outside or OutsideSources(self.records, self.clock, lambda: None)
 
     def recover(self) -> None:
         """Take up the last fetched commit without asking the remote, so that a start never waits for Git.
@@ -102,12 +106,20 @@ class SourceFollower:
             current = self._desired
             if current is None:
                 return None
-            on_machine = ((key, d) for key, d in current.in_order if _is_on_machine(d))
-            sources = {**current.sources, **_sources(on_machine, current.tree)}
+            outside = [dataset for _, dataset in current.datasets() if dataset.spec.source.is_outside]
+            sources = {**current.sources, **self._outside.seen(outside, current.project.source.interval)}
             locks = {key: merge_mark(lock, self.records.release_mark(key)) for key, lock in current.locks.items()}
             if (sources, locks) != (current.sources, current.locks):
                 current = self._desired = replace(current, sources=sources, locks=locks)
             return current
+
+    def look_at(self, key: ResourceKey) -> None:
+        """Have the source of a dataset looked at in the next pass, due or not."""
+        self._outside.ask(key)
+
+    def look_again(self, now: datetime) -> timedelta:
+        """Return when a source outside Git is to be looked at next."""
+        return self._outside.look_again(now)
 
     def _unavailable(self, error: RepositoryError) -> None:
         _LOG.warning("source_unavailable", extra={"cause": error.cause})
@@ -166,24 +178,20 @@ def is_manifest(entry: TreeEntry) -> bool:
 
 
 def source_files(compiled: Compiled, tree: tuple[TreeEntry, ...]) -> dict[ResourceKey, SourceFiles]:
-    """Return, by dataset, what its source's files are now. Nothing is read: names, sizes and blob ids are enough."""
-    return _sources(compiled.declared.items(), tree)
-
-
-def _sources(declared: Iterable[tuple[ResourceKey, Declared]], tree: tuple[TreeEntry, ...]) -> dict[ResourceKey, SourceFiles]:
+    """Return what the sources of datasets are in a commit, without reading any; those outside it have not been seen."""
     found: dict[ResourceKey, SourceFiles] = {}
-    for key, each in declared:
-        if isinstance(each.resource, Dataset):
-            try:
-                found[key] = SourceFiles(fingerprint(list_files(each.resource.spec.source, tree)))
-            except DataError as error:
-                found[key] = SourceFiles(error=str(error))
+    for key, declared in compiled.declared.items():
+        if not isinstance(declared.resource, Dataset):
+            continue
+        spec = declared.resource.spec
+        if spec.source.is_outside:
+            found[key] = SourceFiles(is_pending=True)
+            continue
+        try:
+            found[key] = SourceFiles(fingerprint(list_files(spec.source, tree, key=spec.key)))
+        except DataError as error:
+            found[key] = SourceFiles(error=str(error))
     return found
-
-
-def _is_on_machine(declared: Declared) -> bool:
-    """Return whether a dataset's files lie outside the repository, where they change without a commit."""
-    return isinstance(declared.resource, Dataset) and declared.resource.spec.source.is_outside
 
 
 def declared_of(record: ResourceRecord) -> Declared:

@@ -30,6 +30,8 @@ class SourceFiles:
 
     fingerprint: str = ""
     error: str = ""
+    is_pending: bool = False
+    """Nobody has been there yet: what was read last is what is known."""
 
 
 @dataclass(frozen=True)

@@ -127,4 +127,3 @@ def _stamp(microseconds: int) -> str:
         return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")
     except OverflowError:
         return f"{microseconds} microseconds of the UTC epoch"
-

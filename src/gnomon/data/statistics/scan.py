@@ -66,13 +66,17 @@ def snapshot_figures(
     for file in snapshot.files:
         if cancelled():
             return None
-        found = known.get(file.digest)
+        found = known.get(_name(file))
         names = [column.name for column in snapshot.columns]
         if found is None or [figure.name for figure in found.columns] != names:
             one = Snapshot(snapshot.columns, (file,), file.rows)
             found = figures(scan(one, [path(file)]), snapshot.columns)
-        by_file[file.digest] = found
-    return _together((by_file[file.digest] for file in snapshot.files), snapshot.columns), by_file
+        by_file[_name(file)] = found
+    return _together((by_file[_name(file)] for file in snapshot.files), snapshot.columns), by_file
+
+
+def _name(file: SnapshotFile) -> str:
+    return file.name if file.folders else file.digest
 
 
 def _together(parts: Iterable[Figures], columns: Sequence[SnapshotColumn]) -> Figures:

@@ -23,6 +23,11 @@ def reconcile_dataset(declared: Declared, dataset: Dataset, desired: Desired, ob
     if source.error:
         kept = "; the last good snapshot stays" if intake is not None and intake.snapshot else ""
         return Decision(Stalled("SourceUnavailable", f"{source.error}{kept}", _details(intake)))
+    if source.is_pending:
+        if intake is None or intake.spec_digest != declared.spec_digest:
+            message = f"looking at {dataset.spec.source.spoken}"
+            return Decision(Waiting(_LOOK_AGAIN, "LookingForData", message, _details(intake)))
+        source = SourceFiles(intake.fingerprint)  # what was read last, until something else is seen
     is_read = intake is not None and (intake.spec_digest, intake.fingerprint) == (declared.spec_digest, source.fingerprint)
     waiting = Waiting(_LOOK_AGAIN, "ReadingData", f"reading {dataset.spec.source.spoken}", _details(intake))
     if dataset.key in observed.intakes_under_way:
