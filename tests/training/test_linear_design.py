@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import ElasticNet, LinearRegression, LogisticRegression, Ridge
 
 from gnomon.training.algorithms.interface import TrainingRows
 from gnomon.training.estimator_inputs import fit_for_linear
 from gnomon.training.linear_design import Design
-from gnomon.training.linear_solvers import least_squares, logistic
+from gnomon.training.linear_solvers import elastic_net, least_squares, logistic
 from gnomon.training.matrices import Matrices, matrices_of
 from gnomon.training.preparation import target_values
 from tests.training.tables import real_table
@@ -42,6 +42,19 @@ def test_least_squares_answers_as_scikit_learn_does(name: str, alpha: float) -> 
     theirs = (Ridge(alpha=alpha) if alpha else LinearRegression()).fit(written, rows.target)
     ours = least_squares(design, rows.target, alpha).of(written.astype(np.float32))[:, 0]
     np.testing.assert_allclose(ours, theirs.predict(written), atol=1e-6 * rows.target.std())
+
+
+@pytest.mark.parametrize("name", ["delays", "diabetes"])
+@pytest.mark.parametrize(("alpha", "share"), [(0.01, 1.0), (0.1, 0.5), (0.02, 0.0), (5.0, 1.0)])
+def test_an_elastic_net_answers_as_scikit_learn_does(name: str, alpha: float, share: float) -> None:
+    rows, written, design = learnt(name)
+    target = (rows.target - rows.target.mean()) / rows.target.std()
+    theirs = (ElasticNet(alpha=alpha, l1_ratio=share, tol=1e-6) if share else Ridge(alpha * len(target))).fit(written, target)
+    ours, converged = elastic_net(design, target, alpha, share, 1000)
+    assert converged
+    np.testing.assert_allclose(ours.of(written.astype(np.float32))[:, 0], theirs.predict(written), atol=0.01)
+    assert np.count_nonzero(ours.weights) == np.count_nonzero(theirs.coef_) or alpha < 1
+    assert elastic_net(design, target, 1e-6, 1.0, 1)[1] is False
 
 
 @pytest.mark.parametrize("name", ["late", "species", "wine"])

@@ -1,4 +1,4 @@
-"""Linear models: our own ``linear``, ``ridge`` and ``logistic``; ``lasso`` and ``elastic-net`` of scikit-learn."""
+"""Linear models: ``linear``, ``ridge``, ``lasso``, ``elastic-net`` and ``logistic``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 from scipy import special
-from sklearn.linear_model import ElasticNet, Lasso
 
 from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
-from gnomon.training.algorithms.convergence import with_convergence
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.estimator_inputs import fit_for_linear
 from gnomon.training.linear_design import Design
-from gnomon.training.linear_solvers import LinearScores, least_squares, logistic
+from gnomon.training.linear_solvers import LinearScores, elastic_net, least_squares, logistic
 from gnomon.training.links import emit_probabilities
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import BLOCK_ROWS, Preprocessing
@@ -39,17 +37,10 @@ def fit(rows: TrainingRows, algorithm: str, params: Mapping[str, Any]) -> "Fitte
             scores = least_squares(Design(preprocessing, rows.raw), rows.target, penalty)
             return FittedLinear(preprocessing, scores, _UNSCALED, 0, {})
         case _:
-            design64 = preprocessing.transform(rows.raw).astype(np.float64)
-            estimator, scale = _estimator(algorithm, params), scale_of(rows.target)
-            _, notes = with_convergence(lambda: estimator.fit(design64, scale.standard(rows.target)))
-            scores = LinearScores(estimator.coef_[:, np.newaxis], np.array([estimator.intercept_]))
-            return FittedLinear(preprocessing, scores, scale, 0, notes)
-
-
-def _estimator(algorithm: str, params: Mapping[str, Any]) -> Lasso | ElasticNet:
-    if algorithm == "lasso":
-        return Lasso(alpha=params["alpha"], max_iter=params["max_iter"])
-    return ElasticNet(alpha=params["alpha"], l1_ratio=params["l1_ratio"], max_iter=params["max_iter"])
+            share = params["l1_ratio"] if algorithm == "elastic-net" else 1.0
+            scale, design = scale_of(rows.target), Design(preprocessing, rows.raw)
+            scores, converged = elastic_net(design, scale.standard(rows.target), params["alpha"], share, params["max_iter"])
+            return FittedLinear(preprocessing, scores, scale, 0, {"converged": converged})
 
 
 @dataclass(frozen=True, eq=False)
