@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from gnomon.api.plane import ControlPlane
+from gnomon.api.server import ApiServer, address_of, bind
+from gnomon.cli.main import main
 from gnomon.errors import GnomonError, NotFoundError, UsageError
 from gnomon.lineage.archive import Archive
 from gnomon.lineage.graph import Link, Node, text_lines, traced
@@ -137,3 +140,25 @@ def test_a_walk_in_a_circle_ends_and_a_very_wide_one_says_what_it_leaves_out() -
     wide = traced("one", [one], lambda _: [Link("of", Node("run", f"{n}")) for n in range(5000)], lambda _: [])
     assert len(wide.notes) == 1
     assert "left out" in wide.notes[0]
+
+
+def test_the_operator_and_its_folder_tell_the_same(
+    rig: Rig, asked: Asked, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with bind("127.0.0.1:0") as bound:
+        server = ApiServer(ControlPlane(rig.assembly, {}), bound)
+        server.start()
+        monkeypatch.setenv("GNOMON_URL", f"http://{address_of(bound)}")
+        try:
+            for text in ("data/one.csv", f"{rig.runs()[0].id}/prepare", "delay:1"):
+                assert main(["trace", text, "-o", "json"]) == 0
+                assert json.loads(capsys.readouterr().out) == asked(text)
+            assert main(["trace", "delay:7"]) == 1
+            assert "delay:7" in capsys.readouterr().err
+        finally:
+            server.stop()
+    assert main(["trace", "delay:1", "--home", str(rig.home.path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("version default/delay:1 (digest sha256:")
+    assert {"came from:", "was used by:"} <= set(lines)
+    assert lines[-1].strip() == "serves as: service default/delay"

@@ -7,7 +7,7 @@ from gnomon.resources.identity import ResourceKey
 from gnomon.resources.status import Status
 from gnomon.stores.records.interface import EventRecord, ResourceRecord, RunRecord, StepRecord, VersionRecord
 
-_WENT_BY = frozenset({"spec", "inputs", "parts"})
+_WENT_BY = frozenset({"spec", "inputs", "parts", "environment"})
 """What the summary of a run holds for carrying it on."""
 
 
