@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gnomon.resources.dataset import ColumnType
 from gnomon.resources.documents import NodePath
-from gnomon.resources.expressions.definitions import names_in, reads_own_row, resolved
+from gnomon.resources.expressions.definitions import looks_back, names_in, reads_own_row, resolved
 from gnomon.resources.expressions.reader import parse
 from gnomon.resources.expressions.tokens import ExpressionError
 from gnomon.resources.feature import Feature, definitions_of, functions_of
@@ -73,7 +73,8 @@ def unfit_features(
 
 
 def unfit_model_features(spec: ModelSpec, others: Sequence[Feature], types: Mapping[str, ColumnType]) -> Iterator[Violation]:
-    """Yield which named features there are not, and which tell the target of their own row."""
+    """Yield which named features there are not, which tell the target of their own row, and which no candidate can see."""
+    yield from _unseen(spec, others)
     if functions_of([*spec.features, *others]) or not types:
         return
     definitions = {**definitions_of(others), **definitions_of(spec.features)}
@@ -91,6 +92,19 @@ def unfit_model_features(spec: ModelSpec, others: Sequence[Feature], types: Mapp
             cause = f'the feature "{name}" is computed from the target "{spec.target}" of its own row'
             mend = f"look back: lag({spec.target}, 1)" if asked else "name the features of the model, without it"
             yield Violation(path, cause, mend)
+
+
+def _unseen(spec: ModelSpec, others: Sequence[Feature]) -> Iterator[Violation]:
+    """Yield the features that functions which fit would not be given: these see what a request carries."""
+    definitions = {**definitions_of(others), **definitions_of(spec.features)}
+    user = next((candidate.python for candidate in spec.candidates if candidate.python), None)
+    if user is None or not _all_parse(definitions):
+        return
+    asked: list[tuple[NodePath, str]] = [((*_PATH, index), _name(feature)) for index, feature in enumerate(spec.features)]
+    for path, name in asked or [(_PATH, name) for name in definitions]:
+        if name in definitions and not looks_back(parse(definitions[name])):
+            cause = f'"{name}" is computed in front of a graph of ours, and {user} sees what a request carries'
+            yield Violation(path, cause, "compute it there, and name the columns that it needs")
 
 
 def _name(feature: str | Feature) -> str:

@@ -5,6 +5,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from gnomon.resources.dataset import ColumnType
 from gnomon.resources.expressions.checker import typed
+from gnomon.resources.expressions.functions import FUNCTIONS
 from gnomon.resources.expressions.nodes import Node, column
 from gnomon.resources.expressions.reader import Call, Name, Tree, parse
 from gnomon.resources.expressions.tokens import ExpressionError
@@ -81,6 +82,14 @@ def names_in(tree: Tree) -> Iterator[str]:
             yield from (each.name for each in by)
             for argument in arguments:
                 yield from names_in(argument)
+
+
+def looks_back(tree: Tree) -> bool:
+    """Return whether a batch function is called anywhere in an expression."""
+    if not isinstance(tree, Call):
+        return False
+    known = FUNCTIONS.get(tree.function)
+    return (known is not None and known.batch) or any(looks_back(argument) for argument in tree.arguments)
 
 
 def reads_own_row(node: Node, column_name: str) -> bool:
