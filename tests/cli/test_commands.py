@@ -385,6 +385,11 @@ def test_what_others_wrote_commands_no_terminal(ask: Ask, clone: Clone) -> None:
 
 def test_asking_the_remote_now_is_accepted(ask: Ask) -> None:
     assert ask("reconcile").code == 0
+    assert ask("reconcile", "dataset/rides").out == "asked\n"
+    missing = ask("reconcile", "dataset/ridse")
+    assert missing.code != 0
+    assert "there is no dataset/default/ridse" in missing.err
+    assert ask("reconcile", "model/rides").code != 0
 
 
 def test_the_quality_of_a_dataset_is_told_and_written_as_a_page(ask: Ask, tmp_path: Path) -> None:
