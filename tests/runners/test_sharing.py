@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gnomon.errors import UsageError
 from gnomon.runners.interface import Call, Needs, Outcome
-from gnomon.runners.sharing import SlotPool, machine_gpus, machine_memory
+from gnomon.runners.sharing import SlotPool, machine_memory
 
 
 class Held:
@@ -188,10 +188,5 @@ def test_a_machine_is_never_overbooked(users: list[tuple[int, int, int, int]], m
         assert len(seen) == len(set(seen)) == sum(call.needs.gpu for call in running)
 
 
-def test_the_gpus_of_a_machine_are_those_that_it_shows(tmp_path: Path) -> None:
-    for name in ("nvidia0", "nvidia10", "nvidia2", "nvidiactl", "nvidia-uvm"):
-        (tmp_path / name).touch()
-    assert machine_gpus({}, tmp_path) == ("0", "2", "10")
-    assert machine_gpus({"CUDA_VISIBLE_DEVICES": "1,GPU-5"}, tmp_path) == ("1", "GPU-5")
-    assert machine_gpus({"CUDA_VISIBLE_DEVICES": ""}, tmp_path) == ()
+def test_the_memory_of_a_machine_is_known() -> None:
     assert machine_memory() > 1 << 28

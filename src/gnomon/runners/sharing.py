@@ -6,10 +6,9 @@ The call with the highest priority goes first; among equals, the user who runs t
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 
 from gnomon.errors import UsageError
 from gnomon.runners.interface import Call, Needs, Outcome, Runner
@@ -23,14 +22,6 @@ _VISIBLE = "CUDA_VISIBLE_DEVICES"
 def machine_memory() -> int:
     """Return the memory of this machine, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def machine_gpus(environ: Mapping[str, str], devices: Path = Path("/dev")) -> tuple[str, ...]:
-    """Return the NVIDIA GPUs of this machine, as ``CUDA_VISIBLE_DEVICES`` names them, and honouring it."""
-    if _VISIBLE in environ:
-        return tuple(each.strip() for each in environ[_VISIBLE].split(",") if each.strip())
-    numbers = (path.name.removeprefix("nvidia") for path in devices.glob("nvidia[0-9]*"))
-    return tuple(sorted((number for number in numbers if number.isdigit()), key=int))
 
 
 @dataclass
