@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from gnomon.cli.main import main
+from gnomon.evaluation.report_schema import report_schema
 from tests.acceptance.live import Live, manifests
 from tests.acceptance.rows import rides_csv
 from tests.git_remote import Clone, content_at, run_git
@@ -403,3 +405,19 @@ def test_the_quality_of_a_dataset_is_told_and_written_as_a_page(ask: Ask, tmp_pa
     unknown = ask("quality", "ride")
     assert unknown.code == 1
     assert "rides" in unknown.err
+
+
+def test_the_report_of_a_version_and_of_a_run_is_told_and_written_as_a_page(ask: Ask, tmp_path: Path) -> None:
+    told = ask("report", "rides:1")
+    assert told.code == 0
+    assert "test rows" in told.out
+    assert "rmse better than baseline" in told.out
+    document = json.loads(ask("report", "model/rides", "-o", "json").out)
+    assert json.loads(ask("report", document["run"]["id"], "-o", "json").out) == document
+    assert not list(Draft202012Validator(report_schema()).iter_errors(document))
+    assert ask("report", "rides:v1", "--html", str(tmp_path / "report.html")).code == 0
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    for asked, cause in (("rides:9", "rides has no version 9"), ("ridez", "there is no Model and no run ridez")):
+        refused = ask("report", asked)
+        assert refused.code == 1
+        assert cause in refused.err

@@ -53,6 +53,7 @@ COMMANDS = (
     Command("why", "gnomon.cli.why", "why", "Tell why a step of a run ran, or did not."),
     Command("runs", "gnomon.cli.runs", "runs", "List runs, newest first, or show the steps of one."),
     Command("logs", "gnomon.cli.runs", "logs", "Print what the steps of a run wrote."),
+    Command("report", "gnomon.cli.report", "report", "Tell how a version, or what a run made, was judged."),
     Command("quality", "gnomon.cli.quality", "quality", "Tell what was found about the rows of a dataset."),
     Command("trace", "gnomon.cli.trace", "trace", "Tell where a thing came from, and what used it."),
     Command("reproduce", "gnomon.cli.reproduce", "reproduce", "Make a version again, and compare it bit for bit."),
