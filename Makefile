@@ -33,7 +33,7 @@ format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## Measure against the peers (ONLY=pipelines|serving)
+bench: setup ## Measure against the peers (ONLY=pipelines|training|serving)
 	@$(BIN)/python -m bench $(ONLY)
 
 golden: setup ## Rewrite the golden files of the tests
