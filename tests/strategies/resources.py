@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gnomon.resources.base import Metadata
 from gnomon.resources.compiled import AnyResource
-from gnomon.resources.dataset import Check, Column, Dataset, DatasetSpec
+from gnomon.resources.dataset import Check, Column, Dataset, DatasetSpec, FromEnvironment, Sql, Storage
 from gnomon.resources.dataset import Source as DatasetSource
 from gnomon.resources.model import (
     ALGORITHMS_BY_TASK,
@@ -146,6 +146,16 @@ column_types = st.sampled_from(["float64", "float32", "int64", "int32", "boolean
 _columns = st.lists(st.tuples(filled_texts, column_types), max_size=4, unique_by=lambda column: column[0]).flatmap(
     lambda columns: st.tuples(*(_column(name, column_type) for name, column_type in columns))
 )
+_OUTSIDE = [
+    DatasetSource(
+        files="s3://bucket/*/*.parquet",
+        storage=Storage(
+            endpoint="http://127.0.0.1:1", access_key=FromEnvironment(env="KEY"), secret_key=FromEnvironment(env="SECRET")
+        ),
+    ),
+    DatasetSource(sql=Sql(url="sqlite:///data/shop.db", query="select 1 as a")),
+    DatasetSource(sql=Sql(url=FromEnvironment(env="WAREHOUSE_URL"), query="select 1 as a")),
+]
 datasets = st.builds(
     Dataset,
     metadata=metadata(),
@@ -155,8 +165,10 @@ datasets = st.builds(
             source=st.builds(
                 DatasetSource,
                 files=st.sampled_from(["data/*.parquet", "/srv/a b.csv", "x.csv.gz", "data/*"]),
-                format=st.sampled_from([None, "csv", "parquet"]),
-            ),
+                format=st.sampled_from([None, "csv", "parquet", "jsonl", "arrow"]),
+                partitioned=st.none() | st.booleans(),
+            )
+            | st.sampled_from(_OUTSIDE),
             time=st.sampled_from([None, *(column.name for column in columns if column.type in {"timestamp", "date"})]),
             key=st.just(tuple(column.name for column in columns[:2])),
             columns=st.just(columns),

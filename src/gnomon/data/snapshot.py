@@ -156,14 +156,15 @@ def take_snapshot(
     problems: list[DataError] = []
     for file in sorted(files, key=lambda file: file.path):
         key = f"{file.identity} {reading}"
-        found = _known_profile(objects, (known or {}).get(key))
+        kept = (known or {}).get(key)
+        found = _known_profile(objects, kept)
         try:
             if found is None:
-                found = profile(_kept(file, objects, export_blob, scratch), declared)
+                found, kept = profile(_kept(file, objects, export_blob, scratch), declared), None
         except DataError as error:
             problems.append(error)
             continue
-        now_known[key] = objects.put(msgspec.json.encode(found, order="sorted"))
+        now_known[key] = kept if kept is not None else objects.put(msgspec.json.encode(found, order="sorted"))
         profiles[file.path] = found
     if problems:
         raise _all_of(problems)

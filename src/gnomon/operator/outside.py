@@ -5,6 +5,7 @@ threads, so that one that does not answer holds nothing else up. A query is not 
 """
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from gnomon.resources.dataset import Dataset, Source
 from gnomon.resources.identity import ResourceKey
 from gnomon.stores.records.interface import Records
 
+_LOG = logging.getLogger(__name__)
 _REFRESH_QUERY = timedelta(hours=1)
 _LISTINGS = 4
 """How many object stores are listed at the same time."""
@@ -120,7 +122,11 @@ class OutsideSources:
             self._pool.submit(self._list_objects, dataset, look, refresh)
 
     def _list_objects(self, dataset: Dataset, look: _Look, refresh: timedelta) -> None:
-        files = _listed(dataset)
+        files = SourceFiles(error=f"listing {dataset.spec.source.spoken} failed; the operator's log has the details")
+        try:
+            files = _listed(dataset)
+        except Exception:  # noqa: BLE001 - nobody else would tell of it; the next listing may go well
+            _LOG.exception("listing_failed", extra={"resource": str(dataset.key)})
         with self._lock:
             is_news = files != look.files
             look.files, look.due, look.is_under_way = files, self.clock() + refresh, False
