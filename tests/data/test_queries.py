@@ -161,10 +161,10 @@ def test_postgresql_rows_come_typed_in_the_order_of_the_key(warehouse: FromEnvir
         select g as id, (g::numeric / 4) as price, timestamptz '2013-01-01 00:00+01' as at, date '2013-01-01' as day,
             g % 2 = 0 as even, 'x'::varchar(3) as word, '{"a": 1}'::jsonb as doc, null::int as gone, g::real as small,
             '00000000-0000-0000-0000-000000000001'::uuid as mark
-        from generate_series(70000, 1, -1) g
+        from generate_series(3000, 1, -1) g
     """
     intake, rows = read(query_spec(warehouse, query, key=("id",)))
-    assert len(rows) == 70_000
+    assert len(rows) == 3000
     assert rows[1] == {
         "id": 2,
         "price": 0.5,

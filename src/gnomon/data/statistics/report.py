@@ -1,6 +1,6 @@
 """Figures and findings become the quality report of a snapshot: plain JSON values, the same for the same snapshot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
