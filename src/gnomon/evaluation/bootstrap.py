@@ -2,9 +2,10 @@
 
 Rows are drawn with replacement, as many as there are; a figure's spread over the draws stands for its spread over other
 test rows of the same kind. Two models are compared on the *same* draws, so what makes rows easy or hard for both cancels
-out. Rows are drawn one by one: where neighbouring rows resemble each other, as in time series, the true spread is larger.
+out. Where rows stand in the order of time, and neighbours resemble each other, whole blocks of neighbours are drawn, whose
+length the losses of the rows decide (``blocks``); the last row's neighbour is the first.
 
-Source: Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapters 13 and 16.
+Source: Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapters 8, 13 and 16.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,21 +41,33 @@ def resamples_for(rows: int) -> int:
     return int(np.clip(_DRAWS // max(1, rows), _LEAST, _MOST))
 
 
-def draws(rows: int, resamples: int, seed: int) -> Iterator[Floats]:
-    """Yield how often each row is drawn, (some, rows) at a time, ``resamples`` in all; the same for the same seed."""
+def draws(rows: int, resamples: int, seed: int, block: int = 1) -> Iterator[Floats]:
+    """Yield how often each row is drawn, (some, rows) at a time, ``resamples`` in all; the same for the same seed.
+
+    So many neighbours as ``block`` says are drawn together.
+    """
     generator = np.random.default_rng(seed)
     at_once = max(1, _CELLS_AT_ONCE // max(1, rows))
     for start in range(0, resamples, at_once):
         some = min(at_once, resamples - start)
-        yield np.stack(
-            [np.bincount(generator.integers(0, rows, rows, dtype=np.int64), minlength=rows) for _ in range(some)]
-        ).astype(np.float64)
+        drawn = (_drawn(generator, rows, block) for _ in range(some))
+        yield np.stack([np.bincount(indices, minlength=rows) for indices in drawn]).astype(np.float64)
 
 
-def distributions(answers: Sequence[Answers], metrics: Sequence[MetricInfo], resamples: int, seed: int) -> Floats:
+def _drawn(generator: np.random.Generator, rows: int, block: int) -> NDArray[np.int64]:
+    """Return the indices of ``rows`` rows, drawn one by one or in blocks; the last block is cut."""
+    if block <= 1:
+        return generator.integers(0, rows, rows, dtype=np.int64)
+    starts = generator.integers(0, rows, -(-rows // block), dtype=np.int64)
+    return np.asarray(((starts[:, None] + np.arange(block)) % rows).reshape(-1)[:rows])
+
+
+def distributions(
+    answers: Sequence[Answers], metrics: Sequence[MetricInfo], resamples: int, seed: int, block: int = 1
+) -> Floats:
     """Return every metric of every model in every resample, shape (models, metrics, resamples), on the same draws."""
     chunks = []
-    for counts in draws(answers[0].rows, resamples, seed):
+    for counts in draws(answers[0].rows, resamples, seed, block):
         counted = [CountedAnswers(model, counts) for model in answers]
         chunks.append([[metric.function(rows) for metric in metrics] for rows in counted])
     return np.concatenate([np.asarray(chunk, dtype=np.float64) for chunk in chunks], axis=2)

@@ -28,7 +28,7 @@ _MEASURED = (
     "dependence",
     "plots",
 )
-_TEST = ("rows", "rowsWithoutTarget", "resamples", "level", "seed")
+_TEST = ("rows", "rowsWithoutTarget", "resamples", "block", "level", "seed")
 
 
 def build_report(

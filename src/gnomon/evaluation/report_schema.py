@@ -177,7 +177,14 @@ _MODEL = _closed(
     }
 )
 _TEST = _closed(
-    {"rows": _COUNT, "rowsWithoutTarget": _COUNT, "resamples": _COUNT, "level": _NUMBER, "seed": {"type": "integer"}}
+    {
+        "rows": _COUNT,
+        "rowsWithoutTarget": _COUNT,
+        "resamples": _COUNT,
+        "block": _COUNT,
+        "level": _NUMBER,
+        "seed": {"type": "integer"},
+    }
 )
 
 

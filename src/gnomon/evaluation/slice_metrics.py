@@ -30,14 +30,16 @@ class Looked:
     table: pa.Table
     answers: Answers
     of: int
+    block: int = 1
+    """How many neighbours are drawn together."""
 
 
-def looked_at(table: pa.Table, answers: Answers, seed: int, most: int = MOST_ROWS) -> Looked:
-    """Return the rows, or ``most`` of them in their order."""
+def looked_at(table: pa.Table, answers: Answers, seed: int, most: int = MOST_ROWS, block: int = 1) -> Looked:
+    """Return the rows, or ``most`` of them in their order; ``block`` is how many of all rows are drawn together."""
     if answers.rows <= most:
-        return Looked(table, answers, answers.rows)
+        return Looked(table, answers, answers.rows, block)
     chosen = np.sort(np.random.default_rng(seed).permutation(answers.rows)[:most])
-    return Looked(table.take(pa.array(chosen)), answers.taken(chosen), answers.rows)
+    return Looked(table.take(pa.array(chosen)), answers.taken(chosen), answers.rows, max(1, block * most // answers.rows))
 
 
 def slice_figures(looked: Looked, columns: Sequence[str], metric: str, asked: Mapping[str, Sequence[str]], seed: int) -> Any:
@@ -66,17 +68,17 @@ def slice_figures(looked: Looked, columns: Sequence[str], metric: str, asked: Ma
         "of": looked.of,
         "resamples": RESAMPLES,
         "whole": _numbers(whole, measured(looked.answers, list(whole.values()))),
-        "columns": _measured(looked.answers, cut, told, seed),
+        "columns": _measured(looked, cut, told, seed),
         "unavailable": unavailable,
     }
 
 
 def _measured(
-    answers: Answers, cut: Sequence[Slices], told: Mapping[str, Sequence[MetricInfo]], seed: int
+    looked: Looked, cut: Sequence[Slices], told: Mapping[str, Sequence[MetricInfo]], seed: int
 ) -> list[dict[str, Any]]:
-    parts = [(each, part, answers.taken(part.rows)) for each in cut for part in each.slices]
+    parts = [(each, part, looked.answers.taken(part.rows)) for each in cut for part in each.slices]
     spreads: list[list[Floats]] = [[] for _ in parts]
-    for counts in draws(answers.rows, RESAMPLES, seed):
+    for counts in draws(looked.answers.rows, RESAMPLES, seed, looked.block):
         for spread, (each, part, of) in zip(spreads, parts, strict=True):
             counted = CountedAnswers(of, counts[:, part.rows])
             with np.errstate(divide="ignore", invalid="ignore"):

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from gnomon.errors import GnomonError
 from gnomon.evaluation.answers import Answers
 from gnomon.evaluation.baselines import baseline_answers, learnt_target
+from gnomon.evaluation.blocks import block_length
 from gnomon.evaluation.bootstrap import GAIN_BOUND, LEVEL, distributions, interval, measured, relative_gain, resamples_for
 from gnomon.evaluation.importance import Asked, dependence, importance
 from gnomon.evaluation.metrics import MetricInfo, metrics_of
 from gnomon.evaluation.plots import plots_of
 from gnomon.evaluation.predictions import Judged, require_same_question
+from gnomon.evaluation.row_losses import row_losses
 from gnomon.evaluation.rows import row_times, target_rows
 from gnomon.evaluation.scene import scene_of
 from gnomon.evaluation.slice_metrics import looked_at, slice_figures
@@ -99,14 +101,15 @@ def _report(
     metrics = metrics_of(ours.signature.task, labelled=target is not None)
     baseline = baseline_answers(models[0], rows, learnt_target(given.table, target, given.test, facts), metric, facts)
     beside = [] if baseline is None else [baseline[1]]
-    resampled = distributions([*models, *beside], metrics, resamples_for(rows.num_rows), seed)
+    block = _block(models, metric) if facts.get("ordered") else 1
+    resampled = distributions([*models, *beside], metrics, resamples_for(rows.num_rows), seed, block)
     sheets = [
         _sheet(judged, answers, metrics, spread)
         for judged, answers, spread in zip((ours, theirs), models, resampled, strict=False)
         if isinstance(judged, Judged)
     ]
     columns = [column.name for column in ours.signature.inputs]
-    looked = looked_at(rows, models[0], seed)
+    looked = looked_at(rows, models[0], seed, block=block)
     return {
         "task": ours.signature.task,
         "target": target,
@@ -115,6 +118,7 @@ def _report(
         "rows": rows.num_rows,
         "rowsWithoutTarget": given.without_target,
         "resamples": resampled.shape[2],
+        "block": block,
         "level": LEVEL,
         "seed": seed,
         **sheets[0],
@@ -128,6 +132,13 @@ def _report(
             models[0], models[1] if len(models) > 1 else None, metric, row_times(rows, ours.signature, facts), seed
         ),
     }
+
+
+def _block(models: Sequence[Answers], metric: str) -> int:
+    """Return how many neighbours are drawn together: what the losses of the candidate ask for, and how they differ."""
+    losses = [found[1] for found in (row_losses(model, metric) for model in models) if found is not None]
+    apart = [losses[0] - losses[1]] if len(losses) == 2 else []
+    return max((block_length(series) for series in (*losses[:1], *apart)), default=1)
 
 
 def _explained(ours: Judged, given: _Rows, classes: Sequence[str], asked: Mapping[str, Any]) -> dict[str, Any]:
