@@ -104,6 +104,23 @@ def test_the_same_inputs_twice_give_the_same_digest_and_one_version(bench: Bench
     assert not (bench.rig.home.workspaces / first.id).exists()
 
 
+def test_many_candidates_race_and_the_run_tells_what_was_decided(bench: Bench) -> None:
+    boosters = "{algorithm: lightgbm, params: {n_estimators: 30, early_stopping_round: 5}, search: {num_leaves: [3, 5, 7, 9]}}"
+    forests = "{algorithm: random-forest, params: {n_estimators: 10}, search: {max_depth: [2, 4, 6, 8]}}"
+    manifest = MODEL_YAML.replace("{algorithm: ridge}", f"{boosters}, {forests}, {{algorithm: ridge}}")
+    run = bench.ended(bench.start(manifest))
+    assert (run.state, run.summary["winner"]) == ("passed", "ridge"), run.message
+    search = run.summary["search"]
+    assert (search["raced"], search["candidates"], search["tried"], search["stopped"]) == (True, 9, 9, None)
+    assert search["order"][0]["name"] == "ridge"
+    states = {row["name"]: row["state"] for row in run.summary["candidates"]}
+    assert states["ridge"] == "fitted"
+    assert "beaten" in states.values()
+    steps = bench.steps(run.id)
+    assert {"encode", "fit-ridge", "refit-ridge", "fit-random-forest-1.5"} <= steps.keys()
+    assert all(step.error == "" for step in steps.values())
+
+
 def test_a_gate_that_says_no_ends_the_run_as_refused_without_a_version(bench: Bench) -> None:
     before = len(bench.assembly.records.versions(MODEL))
     run = bench.ended(bench.start(MODEL_YAML + "  gates: [{metric: rmse, max: 0.000001}]\n"))

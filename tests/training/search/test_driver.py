@@ -70,7 +70,9 @@ def test_a_race_finds_the_winner_of_full_fits_for_less(runner: ProcessRunner, tm
     again = rig.search(spec_of(LATE, CANDIDATES, metric="logLoss"), "again")
     assert again.found.record == raced.found.record
     assert set(again.steps.values()) == {"cached"}
-    assert rig.said[-1].startswith("10 of 10 candidates, best ")
+    assert rig.said[-1].startswith(f"10 of 10 candidates, best {again.winner} logLoss 0.")
+    assert "left" not in rig.said[-1]
+    assert any(words.endswith(" s left") for words in rig.said)
 
 
 def test_one_more_candidate_is_all_that_is_fitted_anew(runner: ProcessRunner, tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ class _Search:
         self._stopped: Stop | None = None
         self._shared: dict[str, Mapping[str, FromStore]] = {}
         self._clockwork = Clockwork(work.earlier)
+        self._is_over = False
 
     def carry_out(self) -> Found:
         """See ``search``."""
@@ -150,6 +151,8 @@ class _Search:
         race = Race([plan for plan in self._plans if self._grows(plan) and plan.name in self._standings])
         while self._stopped is None and (rung := race.next_rung(self._standings)):
             self._run(rung)
+        self._is_over = True
+        self._say()
         return Found(self._records["prepare"], self._ranked(), self._rows(), self._record(), self._error())
 
     def _grows(self, plan: CandidatePlan) -> bool:
@@ -265,9 +268,9 @@ class _Search:
         }
 
     def _error(self) -> str:
-        before = [self._records[name].error for name in self._records if name in {"prepare", "encode"}]
-        if any(before):
-            return "; ".join(dict.fromkeys(filter(None, before)))
+        before = (self._records[name].error for name in ("prepare", "encode") if name in self._records)
+        if error := next(filter(None, before), ""):
+            return error
         errors = dict.fromkeys(entry.last.error for entry in self._entries.values() if entry.last and entry.last.error)
         return f"no candidate could be fitted: {'; '.join(errors) or 'none has a finite metric'}"
 
@@ -285,7 +288,8 @@ class _Search:
         if self._raced:
             ahead = expected_growth(self._plans, len(self._rungs))
             left += [self._clockwork.seconds("", plan.algorithm, length) for plan, length in ahead]
-        self._work.say(progress_words(ended, len(self._plans), told, seconds_left(left, self._work.slots)))
+        left_s = None if self._is_over else seconds_left(left, self._work.slots)
+        self._work.say(progress_words(ended, len(self._plans), told, left_s))
 
 
 def _never() -> bool:
