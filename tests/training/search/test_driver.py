@@ -143,7 +143,7 @@ class Ticking:
 def test_a_budget_of_time_stops_a_race_and_what_was_decided_can_be_followed(runner: ProcessRunner, tmp_path: Path) -> None:
     rig = Rig(tmp_path, runner, LATE)
     budget = {"race": True, "budget": {"time": "60s"}}
-    searched = rig.search(spec_of(LATE, CANDIDATES, search=budget), clock=Ticking(3.0))
+    searched = rig.search(spec_of(LATE, CANDIDATES, search=budget), clock=Ticking(10.0))
     record = searched.found.record
     assert record["stopped"] == "time"
     assert 1 <= record["tried"] < 10
