@@ -18,7 +18,8 @@ from gnomon.resources.model import ModelSpec, Split
 from gnomon.training.candidates import expand
 from gnomon.training.estimator_inputs import fit_for_linear, fit_for_trees
 from gnomon.training.matrices import matrices_of
-from gnomon.training.preparation import Wanted, prepare_rows, target_values
+from gnomon.training.preparation import prepare_rows, target_values
+from gnomon.training.row_source import Wanted
 
 _TYPES = {pl.String: "string", pl.Float64: "float64", pl.Boolean: "boolean"}
 

@@ -13,7 +13,8 @@ from sklearn import datasets
 from gnomon.data.snapshot import SnapshotColumn
 from gnomon.resources.dataset import ColumnType
 from gnomon.resources.model import Split, Task
-from gnomon.training.preparation import Prepared, Wanted, prepare_rows
+from gnomon.training.preparation import Prepared, prepare_rows
+from gnomon.training.row_source import Wanted
 
 _TYPES: dict[type[pl.DataType], ColumnType] = {
     pl.Float64: "float64",

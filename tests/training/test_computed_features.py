@@ -19,9 +19,11 @@ from gnomon.resources.model import Algorithm, Candidate, ModelSpec, Split, Task
 from gnomon.stores.objects.disk import DiskObjectStore
 from gnomon.training import steps
 from gnomon.training.candidates import expand
+from gnomon.training.forecasting import Forecast
 from gnomon.training.made_columns import made_columns
 from gnomon.training.matrices import matrices_of
-from gnomon.training.preparation import Prepared, Wanted, prepare_rows
+from gnomon.training.preparation import Prepared, prepare_rows
+from gnomon.training.row_source import Wanted
 from tests.training.tables import columns_of, real_table
 
 DEFINITIONS = {
@@ -202,3 +204,17 @@ def test_columns_that_a_function_makes_are_inputs_and_features(tmp_path: Path) -
 def test_a_function_that_makes_no_features_is_refused(name: str, cause: str, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=cause):
         made_by(name, tmp_path)
+
+
+def test_a_forecast_takes_columns_that_a_function_makes(tmp_path: Path) -> None:
+    days = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 6, 1), "1d", time_zone="UTC", eager=True)
+    frame = pl.DataFrame({"day": days, "sold": [float(row % 7) for row in range(len(days))]}).sample(
+        fraction=1, shuffle=True, seed=1
+    )
+    (tmp_path / "build.py").write_text("def build(rows):\n    return rows.with_columns(closed=rows['day'].dt.weekday() == 7)\n")
+    made = made_columns(frame.lazy(), [{"python": "build.py:build", "code": "c"}], "sold", str(tmp_path))
+    wanted = Wanted("forecasting", "sold", (), Split(), "day", forecast=Forecast(1))
+    prepared = prepare_rows(frame.lazy(), columns_of(frame), wanted, made)
+    assert {"day", "closed", "sold_lag_1"} <= {column.name for column in prepared.facts.inputs}
+    weekday = pl.Series(prepared.table["day"]).dt.weekday().to_numpy()
+    np.testing.assert_array_equal(prepared.table["closed"].to_numpy() == 1, weekday == 7)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gnomon.errors import TrainingError
 from gnomon.resources.model import Split
 from gnomon.training.forecasting import Forecast, with_past
-from gnomon.training.preparation import Prepared, Wanted, prepare_rows
+from gnomon.training.preparation import Prepared, prepare_rows
+from gnomon.training.row_source import Wanted
 from tests.training.tables import columns_of
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -23,7 +23,8 @@ from gnomon.training.golden_rows import golden_rows
 from gnomon.training.made_columns import made_columns
 from gnomon.training.matrices import Matrices, concatenated, matrices_of, run_of
 from gnomon.training.parity import Parity, checked_parity, edge_rows
-from gnomon.training.preparation import Facts, Wanted, prepare_rows, target_values
+from gnomon.training.preparation import Facts, prepare_rows, target_values
+from gnomon.training.row_source import Wanted
 from gnomon.training.validation import validation_figures
 
 _LIBRARIES = ("lightgbm", "numpy", "onnx", "onnxruntime", "scikit-learn")
