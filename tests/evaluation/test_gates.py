@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gnomon.evaluation.gate_result import GateResult
 from gnomon.evaluation.gates import format_verdict, gates_table, judge
 from gnomon.evaluation.metrics import METRICS
-from gnomon.resources.model import Gate, Metric
+from gnomon.resources.learning import Metric
+from gnomon.resources.model import Gate
 from tests.golden import assert_golden
 
 LOSSES = ("rmse", "mae", "logLoss")

@@ -11,7 +11,7 @@ from sklearn.manifold import trustworthiness
 
 from gnomon.evaluation.answers import Answers, CountedAnswers, once
 from gnomon.evaluation.metrics import METRICS, metrics_of
-from gnomon.resources.model import Metric
+from gnomon.resources.learning import Metric
 from gnomon.training.losses import classification_figures
 from gnomon.training.selection import LOSSES
 from gnomon.training.structure import kept_neighbours, silhouettes

@@ -15,7 +15,7 @@ from gnomon.inference.golden import GoldenRows
 from gnomon.inference.signature import Signature
 from gnomon.registry.pack import pack
 from gnomon.resources.identity import Digest
-from gnomon.resources.model import Task
+from gnomon.resources.learning import Task
 from gnomon.stores.artifacts.layout import OciLayout
 from gnomon.training import steps
 from tests.artifacts import make_artifact, make_classifier

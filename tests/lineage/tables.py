@@ -7,7 +7,7 @@ import polars as pl
 import yaml
 from sklearn import datasets
 
-from gnomon.resources.model import TASKS_BY_ALGORITHM, Algorithm, Task
+from gnomon.resources.learning import TASKS_BY_ALGORITHM, Algorithm, Task
 from tests.training.tables import real_table
 
 PARAMS: Mapping[str, Mapping[str, Any]] = {

@@ -3,7 +3,7 @@ from typing import get_args
 import pytest
 
 from gnomon.resources.alternatives import OTHER_NAMES, UNEXPORTED, alternative
-from gnomon.resources.model import ALGORITHMS_BY_TASK, Algorithm, Task
+from gnomon.resources.learning import ALGORITHMS_BY_TASK, Algorithm, Task
 from gnomon.resources.parse import parse_file
 
 MODEL = """apiVersion: gnomon.dev/v1alpha1

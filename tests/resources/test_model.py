@@ -4,7 +4,8 @@ import pytest
 
 from gnomon.evaluation.metrics import METRICS, metrics_of
 from gnomon.resources import rules
-from gnomon.resources.model import ALGORITHMS_BY_TASK, METRICS_BY_TASK, TASKS_BY_ALGORITHM, Candidate, Range, Task
+from gnomon.resources.learning import ALGORITHMS_BY_TASK, METRICS_BY_TASK, TASKS_BY_ALGORITHM, Task
+from gnomon.resources.model import Candidate, Range
 from gnomon.training.candidates import MAX_CANDIDATES
 from gnomon.training.parameters import PARAMETERS
 

@@ -8,15 +8,11 @@ from gnomon.resources.base import Metadata
 from gnomon.resources.compiled import AnyResource
 from gnomon.resources.dataset import Check, Column, Dataset, DatasetSpec, FromEnvironment, Sql, Storage
 from gnomon.resources.dataset import Source as DatasetSource
+from gnomon.resources.learning import ALGORITHMS_BY_TASK, LABEL_METRICS, METRICS_BY_TASK, TARGET_TASKS, Metric, Task
 from gnomon.resources.model import (
-    ALGORITHMS_BY_TASK,
-    LABEL_METRICS,
-    METRICS_BY_TASK,
-    TARGET_TASKS,
     Backfill,
     Candidate,
     Gate,
-    Metric,
     Model,
     ModelSpec,
     Range,
@@ -24,7 +20,6 @@ from gnomon.resources.model import (
     Retrain,
     Scalar,
     Split,
-    Task,
     Value,
     Window,
 )

@@ -12,7 +12,8 @@ from sklearn import datasets
 
 from gnomon.data.snapshot import SnapshotColumn
 from gnomon.resources.dataset import ColumnType
-from gnomon.resources.model import Split, Task
+from gnomon.resources.learning import Task
+from gnomon.resources.model import Split
 from gnomon.training.preparation import Prepared, prepare_rows
 from gnomon.training.row_source import Wanted
 

@@ -7,7 +7,8 @@ import pytest
 
 from gnomon.errors import TrainingError
 from gnomon.inference.session import Predictor
-from gnomon.resources.model import TASKS_BY_ALGORITHM, Algorithm, Candidate, ModelSpec, Task
+from gnomon.resources.learning import TASKS_BY_ALGORITHM, Algorithm, Task
+from gnomon.resources.model import Candidate, ModelSpec
 from gnomon.training import steps
 from gnomon.training.algorithms.interface import TrainingRows
 from gnomon.training.candidates import CandidatePlan, expand

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from gnomon.errors import ManifestError
-from gnomon.resources.model import TASKS_BY_ALGORITHM, ModelSpec
+from gnomon.resources.learning import TASKS_BY_ALGORITHM
+from gnomon.resources.model import ModelSpec
 from gnomon.training.candidates import CandidatePlan, expand
 from gnomon.training.parameters import PARAMETERS
 

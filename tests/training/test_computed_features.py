@@ -15,7 +15,8 @@ from gnomon.inference.replay import replay
 from gnomon.inference.session import Predictor
 from gnomon.inference.signature import Signature
 from gnomon.pipeline.values import keep_result, read_result
-from gnomon.resources.model import Algorithm, Candidate, ModelSpec, Split, Task
+from gnomon.resources.learning import Algorithm, Task
+from gnomon.resources.model import Candidate, ModelSpec, Split
 from gnomon.stores.objects.disk import DiskObjectStore
 from gnomon.training import steps
 from gnomon.training.candidates import expand

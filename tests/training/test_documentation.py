@@ -2,7 +2,7 @@ from typing import get_args
 
 import pytest
 
-from gnomon.resources.model import TASKS_BY_ALGORITHM, Algorithm
+from gnomon.resources.learning import TASKS_BY_ALGORITHM, Algorithm
 from gnomon.training.parameters import PARAMETERS
 from gnomon.training.parity import EXACT, TOLERANT
 from tests.training.documented import PAGE, exports

@@ -6,7 +6,8 @@ import pytest
 
 from gnomon.errors import TrainingError
 from gnomon.inference.signature import Output
-from gnomon.resources.model import Split, Task
+from gnomon.resources.learning import Task
+from gnomon.resources.model import Split
 from gnomon.training.preparation import prepare_rows, target_values
 from gnomon.training.row_source import Wanted
 from tests.training.tables import columns_of, prepare

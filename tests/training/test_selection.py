@@ -1,4 +1,5 @@
-from gnomon.resources.model import Candidate, Metric, ModelSpec
+from gnomon.resources.learning import Metric
+from gnomon.resources.model import Candidate, ModelSpec
 from gnomon.training.selection import ranked_reports
 
 REPORTS = [

@@ -23,7 +23,8 @@ from gnomon.inference.session import Predictor
 from gnomon.inference.signature import Signature
 from gnomon.registry.loading import load
 from gnomon.registry.pack import pack
-from gnomon.resources.model import ALGORITHMS_BY_TASK, DEFAULT_METRICS, METRICS_BY_TASK, Candidate, ModelSpec, Task
+from gnomon.resources.learning import ALGORITHMS_BY_TASK, DEFAULT_METRICS, METRICS_BY_TASK, Task
+from gnomon.resources.model import Candidate, ModelSpec
 from gnomon.stores.artifacts.layout import OciLayout
 from gnomon.training import steps
 from gnomon.training.algorithms.interface import TrainingRows

@@ -25,7 +25,7 @@ from gnomon.evaluation.structure_metrics import (
     silhouette,
     trustworthiness,
 )
-from gnomon.resources.model import LABEL_METRICS
+from gnomon.resources.learning import LABEL_METRICS
 
 Direction = Literal["loss", "score"]
 

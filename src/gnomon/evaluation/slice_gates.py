@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from gnomon.evaluation.figures import format_apart, format_figure
 from gnomon.evaluation.gate_result import GateResult, not_measured
-from gnomon.resources.model import DEFAULT_SLICE_ROWS, Gate
+from gnomon.resources.learning import DEFAULT_SLICE_ROWS
+from gnomon.resources.model import Gate
 from gnomon.resources.quantities import format_share
 from gnomon.training.selection import LOSSES
 

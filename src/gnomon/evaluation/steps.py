@@ -31,7 +31,7 @@ from gnomon.evaluation.structure_answers import structure_answers
 from gnomon.evaluation.worst_slice import worst_slices
 from gnomon.inference.signature import InputColumn
 from gnomon.resources.identity import Digest
-from gnomon.resources.model import DEFAULT_CONTAMINATION, TARGET_TASKS
+from gnomon.resources.learning import DEFAULT_CONTAMINATION, TARGET_TASKS
 from gnomon.stores.artifacts.layout import OciLayout
 
 Floats = NDArray[np.float64]

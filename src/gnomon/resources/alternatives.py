@@ -6,7 +6,7 @@ such graph, or a converter is silently wrong about them: people who write one of
 
 from collections.abc import Mapping
 
-from gnomon.resources.model import ALGORITHMS_BY_TASK, Algorithm, Task
+from gnomon.resources.learning import ALGORITHMS_BY_TASK, Algorithm, Task
 
 _NEAREST: Mapping[str, tuple[Algorithm, ...]] = {
     "linear": ("logistic",),

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from gnomon.resources.documents import NodePath
-from gnomon.resources.model import PACKED_METRICS, SHARE_METRICS, Gate, ModelSpec, has_baseline
+from gnomon.resources.learning import PACKED_METRICS, SHARE_METRICS
+from gnomon.resources.model import Gate, ModelSpec, has_baseline
 from gnomon.resources.violation import Violation
 from gnomon.resources.wording import dotted
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from gnomon.resources.documents import NodePath
-from gnomon.resources.model import PYTHON_TASKS, Candidate, ModelSpec
+from gnomon.resources.learning import PYTHON_TASKS
+from gnomon.resources.model import Candidate, ModelSpec
 from gnomon.resources.violation import Violation
 
 _FUNCTION = re.compile(r"([^:]+\.py):([A-Za-z_][A-Za-z0-9_]*)")

@@ -11,17 +11,8 @@ from gnomon.resources.documents import NodePath
 from gnomon.resources.feature import feature_names
 from gnomon.resources.feature_rules import feature_violations, unfit_features
 from gnomon.resources.gate_rules import baseline_gate_violations, slice_gate_violations
-from gnomon.resources.model import (
-    ALGORITHMS_BY_TASK,
-    METRICS_BY_TASK,
-    PACKED_METRICS,
-    SHARE_METRICS,
-    Candidate,
-    Gate,
-    Model,
-    ModelSpec,
-    Range,
-)
+from gnomon.resources.learning import ALGORITHMS_BY_TASK, METRICS_BY_TASK, PACKED_METRICS, SHARE_METRICS
+from gnomon.resources.model import Candidate, Gate, Model, ModelSpec, Range
 from gnomon.resources.pipeline import Pipeline
 from gnomon.resources.pipeline_rules import pipeline_violations
 from gnomon.resources.project import Project

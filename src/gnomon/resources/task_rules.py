@@ -3,14 +3,8 @@
 from collections.abc import Iterator
 
 from gnomon.resources.documents import NodePath
-from gnomon.resources.model import (
-    LABEL_METRICS,
-    METRICS_BY_TASK,
-    PACKED_METRICS,
-    TARGET_TASKS,
-    Metric,
-    ModelSpec,
-)
+from gnomon.resources.learning import LABEL_METRICS, METRICS_BY_TASK, PACKED_METRICS, TARGET_TASKS, Metric
+from gnomon.resources.model import ModelSpec
 from gnomon.resources.violation import Violation
 
 _MOST_CONTAMINATION = 0.5

@@ -15,7 +15,8 @@ from typing import Any
 
 from gnomon.errors import ManifestError
 from gnomon.resources.alternatives import alternative
-from gnomon.resources.model import ALGORITHMS_BY_TASK, Algorithm, Candidate, ModelSpec, Range, Task, Value
+from gnomon.resources.learning import ALGORITHMS_BY_TASK, Algorithm, Task
+from gnomon.resources.model import Candidate, ModelSpec, Range, Value
 from gnomon.training.parameters import Anything, Number, Parameter, parameters_for
 
 MAX_CANDIDATES = 1000

@@ -13,7 +13,8 @@ from gnomon.resources.dataset import DatasetSpec
 from gnomon.resources.expressions.definitions import reached
 from gnomon.resources.feature import definitions_of, feature_names, functions_of
 from gnomon.resources.identity import Digest
-from gnomon.resources.model import DEFAULT_CONTAMINATION, ModelSpec
+from gnomon.resources.learning import DEFAULT_CONTAMINATION
+from gnomon.resources.model import ModelSpec
 from gnomon.training.candidates import CandidatePlan, expand
 
 PREPARED_ITEMS: Mapping[str, str] = {"table": "arrow", "train": "npy", "validation": "npy", "test": "npy", "facts": "json"}

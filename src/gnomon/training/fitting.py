@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gnomon.errors import TrainingError
 from gnomon.features.graph import GraphBuilder
 from gnomon.inference.signature import Signature
-from gnomon.resources.model import DEFAULT_CONTAMINATION, TARGET_TASKS, Task
+from gnomon.resources.learning import DEFAULT_CONTAMINATION, TARGET_TASKS, Task
 from gnomon.training.algorithms import (
     forest,
     gaussian_mixture,

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from gnomon.data.snapshot import SnapshotColumn
 from gnomon.errors import TrainingError
-from gnomon.resources.model import Task
+from gnomon.resources.learning import Task
 from gnomon.training.matrices import kind_of
 
 MAX_CLASSES = 1000

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gnomon.features.graph import FLOAT, INT64, STRING, GraphBuilder, cast
 from gnomon.inference.signature import Output, Signature
-from gnomon.resources.model import Algorithm, Task
+from gnomon.resources.learning import Algorithm, Task
 
 _ELEMENTS = {"FP32": FLOAT, "INT64": INT64, "BYTES": STRING}
 

@@ -1,6 +1,6 @@
 """What each algorithm takes: its parameters, under the names of its library, with defaults and bounds.
 
-Light: validating a manifest uses this too. What an algorithm can learn stands in ``resources.model.ALGORITHMS_BY_TASK``.
+Light: validating a manifest uses this too. What an algorithm can learn stands in ``resources.learning.ALGORITHMS_BY_TASK``.
 """
 
 import math
@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gnomon.resources.model import Algorithm, Task, Value
+from gnomon.resources.learning import Algorithm, Task
+from gnomon.resources.model import Value
 
 
 @dataclass(frozen=True)

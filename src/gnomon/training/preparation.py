@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gnomon.data.snapshot import SnapshotColumn
 from gnomon.inference.signature import InputColumn, Output, Signature
-from gnomon.resources.model import DEFAULT_CONTAMINATION, TARGET_TASKS, Task
+from gnomon.resources.learning import DEFAULT_CONTAMINATION, TARGET_TASKS, Task
 from gnomon.training.feature_plan import FeatureGraph
 from gnomon.training.matrices import input_columns
 from gnomon.training.outputs import Meaning

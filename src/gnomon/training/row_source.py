@@ -9,7 +9,8 @@ import polars as pl
 from gnomon.data.snapshot import SnapshotColumn
 from gnomon.errors import TrainingError
 from gnomon.resources.expressions.definitions import reached, resolved
-from gnomon.resources.model import DEFAULT_CONTAMINATION, TARGET_TASKS, Split, Task
+from gnomon.resources.learning import DEFAULT_CONTAMINATION, TARGET_TASKS, Task
+from gnomon.resources.model import Split
 from gnomon.training.feature_plan import FeaturePlan, planned_features
 from gnomon.training.forecasting import Forecast, Past, tells_past, with_past
 from gnomon.training.learning_target import check_target, target_expression

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gnomon.resources.model import DEFAULT_METRICS, Metric, ModelSpec
+from gnomon.resources.learning import DEFAULT_METRICS, Metric
+from gnomon.resources.model import ModelSpec
 
 LOSSES: frozenset[Metric] = frozenset(
     {

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.errors import TrainingError
-from gnomon.resources.model import Split, Task
+from gnomon.resources.learning import Task
+from gnomon.resources.model import Split
 
 Rows = NDArray[np.int64]
 SplitKind = Literal["time", "random", "stratified", "group"]

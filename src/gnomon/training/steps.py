@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from gnomon.data.reading import scan, within
 from gnomon.data.snapshot import Snapshot
 from gnomon.inference.session import Predictor
-from gnomon.resources.model import DEFAULT_CONTAMINATION, Algorithm, Split, Task
+from gnomon.resources.learning import DEFAULT_CONTAMINATION, Algorithm, Task
+from gnomon.resources.model import Split
 from gnomon.training.algorithms.interface import TrainingRows
 from gnomon.training.candidates import CandidatePlan
 from gnomon.training.fitting import NativeModel, export, fit_model

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
 
-from gnomon.resources.model import Algorithm, ModelSpec, Task
+from gnomon.resources.learning import Algorithm, Task
+from gnomon.resources.model import ModelSpec
 from gnomon.training.algorithms import forest, hist_gradient_boosting, lightgbm, xgboost
 from gnomon.training.algorithms.growth import Grown, Plot, Watch
 from gnomon.training.algorithms.interface import Floats, TrainingRows

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnomon.resources.model import Metric
+from gnomon.resources.learning import Metric
 from gnomon.training.losses import classification_figures, regression_figures
 from gnomon.training.search.row_losses import SUMMED, excess, longer_forest_loss, row_losses
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture
 
 from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
-from gnomon.resources.model import Task
+from gnomon.resources.learning import Task
 from gnomon.training.algorithms.convergence import with_convergence
 from gnomon.training.algorithms.interface import Floats, TrainingRows
 from gnomon.training.distances import require_rows

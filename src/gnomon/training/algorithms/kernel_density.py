@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.neighbors import KernelDensity
 
 from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
-from gnomon.resources.model import Task
+from gnomon.resources.learning import Task
 from gnomon.training.algorithms.interface import Floats, TrainingRows
 from gnomon.training.distances import emit_squared_distances
 from gnomon.training.links import emit_log_sum_exp

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 
 from gnomon.errors import TrainingError
 from gnomon.features.graph import DOUBLE, FLOAT, GraphBuilder, cast
-from gnomon.resources.model import Task
+from gnomon.resources.learning import Task
 from gnomon.training.algorithms.interface import Floats, TrainingRows
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gnomon.errors import ManifestError
-from gnomon.resources.model import Algorithm
+from gnomon.resources.learning import Algorithm
 from gnomon.training.candidates import CandidatePlan
 
 Family = Literal["booster", "forest"]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gnomon.resources.model import Metric
+from gnomon.resources.learning import Metric
 from gnomon.training.algorithms.interface import Floats
 
 SUMMED: frozenset[Metric] = frozenset({"rmse", "r2", "mae", "logLoss", "accuracy"})

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gnomon.errors import TrainingError
 from gnomon.inference.signature import InputColumn
-from gnomon.resources.model import Metric
+from gnomon.resources.learning import Metric
 from gnomon.training.algorithms import forest, hist_gradient_boosting, lightgbm
 from gnomon.training.algorithms.growth import Grown, Plot, Watch
 from gnomon.training.algorithms.interface import Floats, TrainingRows
