@@ -532,6 +532,9 @@ def test_what_cannot_be_found_or_parsed_is_named(
     [
         ("gnomon/training/steps.py", "prepare"),
         ("gnomon/training/steps.py", "fit_candidate"),
+        ("gnomon/training/search/encoding.py", "encode"),
+        ("gnomon/training/search/steps.py", "fit_whole"),
+        ("gnomon/training/search/steps.py", "grow"),
         ("gnomon/evaluation/steps.py", "evaluate"),
     ],
 )
