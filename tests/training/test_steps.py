@@ -127,6 +127,8 @@ def test_a_fit_reports_what_was_found_and_how_good_it_is(tmp_path: Path) -> None
     assert report["params"]["n_estimators"] == 500
     assert report["algorithm"] == "lightgbm"
     assert set(report["metrics"]) == {
+        "brier",
+        "calibrationError",
         "logLoss",
         "accuracy",
         "balancedAccuracy",
