@@ -21,6 +21,9 @@ LEARNT_ROWS = 20_000
 """Training rows from which the space and the way back from components are learnt; more are spaced evenly."""
 _NEIGHBOURS = 5
 
+_ROUNDING = 1e-12
+"""Share of a sum of squares that is rounding."""
+
 
 class Space:
     """The space of some training rows: their preprocessing."""
@@ -109,7 +112,8 @@ def calinski_harabasz(points: Floats, clusters: NDArray[np.int64], counts: Float
         between += number * np.square(middle - whole).sum(axis=1)
         within -= number * np.square(middle).sum(axis=1)
         filled += number > 0
-    possible = (filled > 1) & (rows > filled) & (within > 0)
+    # What is left within clusters whose points are all alike is rounding.
+    possible = (filled > 1) & (rows > filled) & (within > _ROUNDING * squares)
     figure = between * (rows - filled) / np.where(possible, within * (filled - 1), np.nan)
     return np.asarray(figure)
 
