@@ -34,6 +34,19 @@ def raise_value_error(payload: bytes) -> bytes:
     raise ValueError(payload.decode())
 
 
+def close_stdout(payload: bytes) -> bytes:
+    if payload == b"none":
+        sys.stdout = None
+    else:
+        sys.stdout.close()
+    return b"closed"
+
+
+def print_and_raise(payload: bytes) -> bytes:
+    sys.stdout.write("before\n")
+    raise ValueError(payload.decode())
+
+
 def raise_ours(payload: bytes) -> bytes:
     raise DataError(payload.decode(), "give other data")
 

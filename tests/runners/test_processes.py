@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gnomon.errors import StepFailedError, UsageError
+from gnomon.errors import DataError, StepFailedError, UsageError
+from gnomon.runners.child import print_error
 from gnomon.runners.interface import Call, Outcome, Runner
 from gnomon.runners.memory import InlineRunner
 from gnomon.runners.processes import ProcessRunner
@@ -75,6 +76,26 @@ def test_an_error_is_told_with_its_place_and_ours_with_its_mend(either: Runner, 
     assert outcome.error.endswith("in raise_value_error: ValueError: seven is odd")
     assert "Traceback" in (tmp_path / "t.log").read_text()
     assert outcome_of(either, call(tmp_path, "raise_ours", b"x is empty")).error == "x is empty (give other data)"
+
+
+def test_the_log_shows_what_was_written_and_then_the_caller_s_own_lines(processes: ProcessRunner, tmp_path: Path) -> None:
+    outcome_of(processes, call(tmp_path, "print_and_raise", b"seven is odd"))
+    log = (tmp_path / "t.log").read_text()
+    assert log.startswith("before\nTraceback")
+    assert [line for line in log.splitlines() if line.startswith("  File ")] == [
+        line for line in log.splitlines() if line.endswith("in print_and_raise")
+    ]
+
+
+def test_an_error_of_ours_that_no_line_of_the_caller_led_to_is_logged_by_its_words(capsys: pytest.CaptureFixture[str]) -> None:
+    print_error(DataError("x is empty", "give other data"))
+    assert capsys.readouterr().err == "x is empty (give other data)\n"
+
+
+@pytest.mark.parametrize("how", [b"none", b"close"])
+def test_a_call_may_close_its_output(processes: ProcessRunner, tmp_path: Path, how: bytes) -> None:
+    outcome = outcome_of(processes, call(tmp_path, "close_stdout", how))
+    assert (outcome.state, outcome.result) == ("done", b"closed")
 
 
 def test_an_entry_that_does_not_exist_fails(either: Runner, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -55,8 +56,7 @@ def live(exchange: int, parent: int, inherited: Sequence[int]) -> NoReturn:
         status = 0
     finally:
         # Also after an error in the lines above: a second zygote must never come to life.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         os._exit(status)
 
 
@@ -73,6 +73,27 @@ def call_entry(entry: str, payload: bytes) -> bytes:
     module, _, name = entry.partition(":")
     result: bytes = getattr(importlib.import_module(module), name)(payload)
     return result
+
+
+def print_error(error: BaseException) -> None:
+    """Print how an error came about, from the caller's first line on; one of ours that no such line led to, by its words."""
+    trace = error.__traceback__
+    while trace is not None and _is_plumbing(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    _flush()  # what the call wrote comes first
+    # Whatever the call did to its streams, its error must get back.
+    with suppress(Exception):
+        if trace is None and isinstance(error, GnomonError):
+            sys.stderr.write(f"{error}\n")
+        else:
+            traceback.print_exception(type(error), error, trace or error.__traceback__)
+
+
+def _flush() -> None:
+    # A call may have closed its streams, or put anything in their place.
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
 
 
 def describe(error: BaseException, roots: Sequence[Path]) -> str:
@@ -105,6 +126,10 @@ def _place(trace: TracebackType | None, roots: Sequence[str]) -> str:
     return place or ours
 
 
+def _is_plumbing(file: str) -> bool:
+    return _is_library(file) or file.startswith(_OURS)
+
+
 def _is_library(file: str) -> bool:
     # Our own package may be installed among the libraries.
     installed = file.startswith(_STDLIB) or "site-packages" in file or "dist-packages" in file
@@ -132,7 +157,7 @@ def _make(header: Mapping[str, Any], payload: bytes) -> tuple[bytes, bytes]:
         seed_everything(header["seed"])
         return DONE, call_entry(header["entry"], payload)
     except BaseException as error:  # noqa: BLE001 - also SystemExit ends the call, not this protocol
-        traceback.print_exc()
+        print_error(error)
         return (NO_MEMORY if isinstance(error, MemoryError) else FAILED), describe(error, roots).encode("utf-8", "replace")
 
 
