@@ -199,9 +199,11 @@ def test_columns_that_are_missing_extra_ragged_or_empty_are_named() -> None:
     signature = _signature(("a", "float", True), ("b", "float", True))
     cases: list[tuple[dict[str, Any], str]] = [
         ({"a": [1]}, "column 'b' is missing"),
+        ({}, "columns 'a', 'b' are missing"),
+        ({"a": [1], "b": [1], "c": [1], "d": [1]}, "columns 'c', 'd' are not inputs of this model"),
         ({"a": [1], "b": [1], "c": [1]}, "column 'c' is not an input of this model"),
         ({"a": [1, 2], "b": [1]}, "column 'b' has 1 rows, column 'a' has 2"),
-        ({"a": [], "b": []}, "column 'a', 'b' has no rows"),
+        ({"a": [], "b": []}, "columns 'a', 'b' have no rows"),
         ({"a": [1], "b": "x"}, "column 'b' is one text"),
         ({"a": [1], "b": np.ones((1, 1))}, "column 'b' has shape [1, 1]"),
     ]

@@ -178,7 +178,7 @@ def test_an_answer_that_is_no_finite_number_is_null() -> None:
         ([], "the body is no inference request: Expected `object`, got `array`"),
         ({"inputs": [{"name": 1}]}, "the body is no inference request: Expected `str`, got `int` - at `$.inputs[0].name`"),
         (regression(1.0, id=7), "the body is no inference request: Expected `str | null`, got `int` - at `$.id`"),
-        ({"inputs": []}, "column 'x', 'count' is missing"),
+        ({"inputs": []}, "columns 'x', 'count' are missing"),
         ({"inputs": [tensor("x", [1]), tensor("x", [1])]}, "column 'x' comes twice"),
         ({"inputs": [tensor("x", [1]), tensor("y", [1])]}, "column 'count' is missing"),
         ({"inputs": [tensor("x", [1], "BYTES")]}, "column 'x' has datatype 'BYTES'"),
@@ -188,7 +188,7 @@ def test_an_answer_that_is_no_finite_number_is_null() -> None:
         ({"inputs": [tensor("x", [[1, 2]], shape=[1])]}, "column 'x' has rows that do not hold one value each"),
         ({"inputs": [tensor("x", [[1], 2])]}, "column 'x' has rows that do not hold one value each"),
         ({"inputs": [tensor("x", [1]), tensor("count", [1, 2])]}, "column 'count' has 2 rows, column 'x' has 1"),
-        ({"inputs": [tensor("x", []), tensor("count", [])]}, "column 'x', 'count' has no rows"),
+        ({"inputs": [tensor("x", []), tensor("count", [])]}, "columns 'x', 'count' have no rows"),
         (regression(None), "column 'x', row 0: the value is missing"),  # type: ignore[arg-type] # what is tested
         (regression("a"), "column 'x', row 0: the value is text ('a')"),  # type: ignore[arg-type] # what is tested
         (regression(1.0, outputs=[{"name": "z"}]), "the model has no output 'z'"),

@@ -1,7 +1,7 @@
 """Raw columns become the matrices that an artifact's graph takes."""
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from math import isnan
@@ -84,7 +84,7 @@ class Encoder:
         if lengths:
             raise _ragged_refusal(columns)
         if rows == 0:
-            raise InputError(f"column {_listed(columns)} has no rows", "send at least one row")
+            raise InputError(f"{_columns(columns)} {'have' if len(columns) > 1 else 'has'} no rows", "send at least one row")
         feed: dict[str, NDArray[Any]] = {}
         if self._floats:
             feed["floats"] = self._float_matrix(columns, rows, are_lists=are_lists)
@@ -103,9 +103,11 @@ class Encoder:
     def _names_refusal(self, columns: Mapping[str, Column]) -> InputError:
         missing = [name for name in self._columns if name not in columns]
         if missing:
-            return InputError(f"column {_listed(missing)} is missing", "send every input that the model's metadata lists")
+            are = "are" if len(missing) > 1 else "is"
+            return InputError(f"{_columns(missing)} {are} missing", "send every input that the model's metadata lists")
         extra = [name for name in columns if name not in self._columns]
-        return InputError(f"column {_listed(extra)} is not an input of this model", f"its inputs are {_listed(self._columns)}")
+        are = "are not inputs" if len(extra) > 1 else "is not an input"
+        return InputError(f"{_columns(extra)} {are} of this model", f"its inputs are {_listed(self._columns)}")
 
     def _float_matrix(self, columns: Mapping[str, Column], rows: int, *, are_lists: bool) -> NDArray[np.float32]:
         if rows == 1 and are_lists and (row := self._plain_row(columns)) is not None:
@@ -320,6 +322,10 @@ def _described(value: Any) -> str:
     names = {bool: "a boolean", int: "an integer", float: "a number", str: "text", list: "a list", dict: "an object"}
     name = names.get(type(value), type(value).__name__)
     return f"{name} ({value[:40]!r})" if isinstance(value, str) else name
+
+
+def _columns(names: Collection[str]) -> str:
+    return f"{'columns' if len(names) > 1 else 'column'} {_listed(names)}"
 
 
 def _listed(names: Iterable[str]) -> str:
