@@ -77,6 +77,12 @@ def test_what_cannot_be_cut_is_named() -> None:
             slices_of(table, column)
 
 
+def test_a_column_that_is_not_there_is_told_with_the_nearest_one() -> None:
+    table, answers = flights()
+    (told,) = figures(table, answers, orgin=["mae"])["unavailable"]
+    assert told == {"column": "orgin", "cause": "the rows have no column 'orgin' (did you mean 'origin'?)"}
+
+
 def test_a_slice_has_the_figures_of_its_rows_with_an_interval() -> None:
     table, answers = flights()
     (column,) = figures(table, answers, origin=["mae"])["columns"]

@@ -60,7 +60,7 @@ def slice_figures(looked: Looked, columns: Sequence[str], metric: str, asked: Ma
         try:
             cut.append(slices_of(looked.table, column))
         except InputError as error:
-            unavailable.append({"column": column, "cause": error.cause})
+            unavailable.append({"column": column, "cause": f"{error.cause} ({error.mend})"})
     told = {each.column: [METRICS[name] for name in dict.fromkeys([metric, *asked.get(each.column, ())])] for each in cut}
     whole = {info.name: info for infos in told.values() for info in infos}
     return {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gnomon.errors import InputError
 from gnomon.inference.signature import MISSING_TIMESTAMP
+from gnomon.resources.wording import nearest
 from gnomon.training.prepared_table import KIND
 from gnomon.training.texts import encoded_texts
 
@@ -61,7 +62,9 @@ def slices_of(table: pa.Table, column: str) -> Slices:
         InputError: The table has no such column, or it holds something that is not cut.
     """
     if column not in table.column_names:
-        raise InputError(f"the rows have no column {column!r}", "name a column of the dataset")
+        near = nearest(column, table.column_names)
+        mend = f"did you mean {near!r}?" if near else "name a column of the dataset"
+        raise InputError(f"the rows have no column {column!r}", mend)
     field, values = table.schema.field(column), table.column(column).combine_chunks()
     kind = (field.metadata or {}).get(KIND, b"").decode()
     if pa.types.is_temporal(values.type):
