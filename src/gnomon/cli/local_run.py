@@ -10,8 +10,8 @@ from gnomon.cli.manifest_files import manifest_files, repository_root
 from gnomon.cli.output import Format, print_document, print_rows, say
 from gnomon.cli.steps import STEP_COLUMNS, step_row
 from gnomon.errors import UsageError
-from gnomon.operator.assemble import default_slots
 from gnomon.operator.local_run import LocalRun, run_locally
+from gnomon.operator.machine import default_slots
 from gnomon.resources.identity import ResourceKey
 
 _LOG_LINES = 20

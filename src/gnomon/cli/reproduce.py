@@ -9,8 +9,8 @@ from gnomon.cli.output import Column, Format, Output, print_document, print_rows
 from gnomon.lineage.kept import opened
 from gnomon.lineage.reproduction import Reproduction
 from gnomon.lineage.reproduction import reproduce as made_again
-from gnomon.operator.assemble import default_slots
 from gnomon.operator.home import DEFAULT_HOME, Home
+from gnomon.operator.machine import default_slots
 
 _DIFFERENT = 1
 _SHORT = 19

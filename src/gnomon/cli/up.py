@@ -17,10 +17,11 @@ from gnomon.cli.command_line import conceal_argument
 from gnomon.cli.log_lines import configure_logging
 from gnomon.cli.output import say
 from gnomon.errors import UsageError
-from gnomon.operator.assemble import Settings, assemble, default_slots
+from gnomon.operator.assemble import Settings, assemble
 from gnomon.operator.home import DEFAULT_HOME, Home, HomeLock
 from gnomon.operator.jobs import Stores
 from gnomon.operator.listening import Listener
+from gnomon.operator.machine import default_slots
 from gnomon.resources.quantities import parse_duration
 from gnomon.stores.repositories.address import parse_address
 from gnomon.stores.repositories.interface import Repository

@@ -1,6 +1,5 @@
 """An operator is put together from a home, a repository and addresses. The one place that knows every part."""
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -160,8 +159,3 @@ def _emptied(folder: Path) -> Path:
 
 def _writer(repository: Repository, author: Identity, records: Records) -> ReleaseWriter:
     return ReleaseWriter(repository, author, records)
-
-
-def default_slots() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0))

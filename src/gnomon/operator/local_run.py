@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gnomon.data.intake import take_in
 from gnomon.data.sources import on_machine
 from gnomon.errors import ManifestError, NotFoundError, UsageError
 from gnomon.operator.actions import PipelineInputs, StartPipelineRun
@@ -157,6 +156,8 @@ def _snapshots(
         dataset = compiled.declared[ResourceKey("Dataset", pipeline.metadata.namespace, source.dataset)].resource
         if isinstance(dataset, Dataset):
             setting = f"known-files/{dataset.key}"
+            from gnomon.data.intake import take_in  # noqa: PLC0415 - half a second, for runs that read a dataset only
+
             found = take_in(_on_machine(dataset, root), (), objects, _nothing_to_export, records.setting(setting) or {})
             records.put_setting(setting, dict(found.known))
             taken.append((name, found.digest))

@@ -1,5 +1,6 @@
 """What this machine has that a model may ask for: GPUs, and the libraries of the extras."""
 
+import os
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
@@ -50,3 +51,8 @@ def _module_of(algorithm: str) -> str | None:
     if algorithm.startswith("torch-"):
         return "torch"
     return "xgboost" if algorithm == "xgboost" else None
+
+
+def default_slots() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0))
