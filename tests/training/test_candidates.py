@@ -150,7 +150,7 @@ def test_every_default_fits_its_own_rule(algorithm: str) -> None:
 
 def test_planning_imports_no_machine_learning() -> None:
     heavy = "{'sklearn', 'lightgbm', 'onnx', 'onnxruntime', 'pandas'}"
-    modules = ", ".join(f"gnomon.training.{name}" for name in ("candidates", "dag", "selection"))
+    modules = ", ".join(f"gnomon.training.{name}" for name in ("candidates", "dag", "selection", "search.driver"))
     code = f"import sys, {modules}; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 from gnomon.training.algorithms.interface import Floats, TrainingRows
 from gnomon.training.encoded import EncodedRows
 
-STOP = 5
-"""Ensembles that grow on later stop at multiples of it: what they draw at random begins anew there."""
-
 PIECE = 25
 """Rounds after which a booster that may stop early is looked at."""
 

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.features.graph import GraphBuilder
-from gnomon.training.algorithms.growth import PIECE, STOP, Grown, Plot, Watch, pieces
+from gnomon.training.algorithms.growth import PIECE, Grown, Plot, Watch, pieces
 from gnomon.training.algorithms.interface import Floats, TrainingRows, class_weights
 from gnomon.training.early_stopping import inner_rows
 from gnomon.training.estimator_inputs import fit_for_trees
 from gnomon.training.links import emit_probabilities, probabilities_of
 from gnomon.training.matrices import Matrices
 from gnomon.training.preprocessing import Preprocessing
+from gnomon.training.stops import STOP
 from gnomon.training.trees import DecisionTree, TreeEnsemble, emit_ensemble, leaf
 
 _DEFAULT_LEFT = 2

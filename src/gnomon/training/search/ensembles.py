@@ -8,13 +8,12 @@ from typing import Literal
 from gnomon.errors import ManifestError
 from gnomon.resources.learning import Algorithm
 from gnomon.training.candidates import CandidatePlan
+from gnomon.training.stops import STOP
 
 Family = Literal["booster", "forest"]
 
 _USUAL_LEAVES = 31
 _MOST_LEAVES = 4096.0
-STEP = 5
-"""Ensembles stop at multiples of it, see ``algorithms.growth.STOP``."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def at_length(plan: CandidatePlan, length: int) -> CandidatePlan:
 
 def stop_at(plan: CandidatePlan, length: float) -> int:
     """Return the nearest length from there on at which an ensemble may stop, at most its full one."""
-    return min(full_length(plan), max(STEP, math.ceil(length / STEP) * STEP))
+    return min(full_length(plan), max(STOP, math.ceil(length / STOP) * STOP))
 
 
 def _whole(plan: CandidatePlan, name: str) -> int:

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gnomon.resources.learning import Metric
-from gnomon.training.algorithms.interface import Floats
+
+Floats = NDArray[np.float64]
 
 SUMMED: frozenset[Metric] = frozenset({"rmse", "r2", "mae", "logLoss", "accuracy"})
 """Metrics whose order is that of a mean loss over rows. For others the mean log loss stands in where rows are compared."""
