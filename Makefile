@@ -20,14 +20,14 @@ demo: setup ## Run the whole loop on real data (ONCE=1 ends by itself)
 	@$(BIN)/gnomon demo $(if $(ONCE),--once --summary demo-summary.json)
 
 test: setup ## Run the tests
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: setup ## Format, lint, types, import rules and tests: what CI runs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 format: setup ## Format the code
 	@$(BIN)/ruff format .
