@@ -66,12 +66,12 @@ def _search_rows(workdir: Path) -> list[Row]:
     months = "quick" if os.environ.get(QUICK) else "whole"
     try:
         _run(Path(sys.executable), _HERE / "prepare.py", folder, str(folder), months)
+        others_run = os.getloadavg()[0]
+        ours = _ours(folder)
+        holdout = _run(Path(sys.executable), _HERE / "peers" / "holdout.py", folder)
+        others, missing = _others(workdir, folder, ours.cpu_s)
     except (CommandFailedError, PeerUnavailableError) as error:
         return [Row(_GROUP, "48 candidates on flights: CPU", None, None, None, "s", None, f"≥ {_SAVING:g} x", None, str(error))]
-    others_run = os.getloadavg()[0]
-    ours = _ours(folder)
-    holdout = _run(Path(sys.executable), _HERE / "peers" / "holdout.py", folder)
-    others, missing = _others(workdir, folder, ours.cpu_s)
     actual = np.load(folder / "judged.npy")
     return [
         _cpu_row(ours, holdout, months),
