@@ -57,7 +57,7 @@ def test_many_rows_are_answered_in_order(home: Path) -> None:
     ("columns", "cause"),
     [
         ({"x": [1.0]}, "'count' is missing"),
-        ({}, "is missing"),
+        ({}, "are missing"),
         ({"x": [1.0] * 9000, "count": [1] * 8500}, "has 8500 rows"),
         ({"x": [], "count": []}, "no rows"),
         ({"x": ["far"], "count": [1]}, "column 'x'"),

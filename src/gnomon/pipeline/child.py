@@ -39,6 +39,7 @@ def run_step(payload: bytes) -> bytes:
             kept = _call(request, objects, scratch)
         return json.dumps(kept).encode()
     finally:
+        keep_compiled(None)  # the folder goes with the run, and this process may stay
         os.chdir(before)
         _empty(scratch)
 

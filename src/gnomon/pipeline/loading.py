@@ -21,8 +21,8 @@ from gnomon.errors import NotFoundError
 _PYTHON = importlib.util.MAGIC_NUMBER
 
 
-def keep_compiled(folder: Path) -> None:
-    """Keep what is compiled from now on in a folder, for the other processes that load it."""
+def keep_compiled(folder: Path | None) -> None:
+    """Keep what is compiled from now on in a folder, for the other processes that load it; None keeps nothing."""
     _FromText.compiled = folder
 
 
